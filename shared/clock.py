@@ -1,0 +1,28 @@
+"""Moments: the store's clock, milliseconds, and ISO 8601 at the edges."""
+
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+
+async def store_now(redis: Redis) -> datetime:
+    """Return the store's time (UTC, whole milliseconds): the clock that every replica shares."""
+    seconds, microseconds = await redis.time()
+    return from_ms(int(seconds) * 1000 + int(microseconds) // 1000)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return milliseconds since the epoch. Integer arithmetic: a float loses the last digit."""
+    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Return the UTC moment of `milliseconds` since the epoch."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+def iso(moment: datetime) -> str:
+    """Return the moment in UTC as RFC 3339 with milliseconds and `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,66 @@
+"""Every path of the site, and what may stand in one."""
+
+import re
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from slugify import slugify
+
+FeedFormat = Literal["rss", "atom", "json"]
+FEED_FORMATS: tuple[FeedFormat, ...] = ("rss", "atom", "json")
+
+RESERVED_SEGMENTS = frozenset({"tags", "search", "page", "feed.rss", "feed.atom", "feed.json"})
+FRAGMENTS = "/_fragments"
+"""Where pieces of pages lie that are composed when served; a language tag never begins with an underscore."""
+
+MAX_PATH_CHARS = 512
+# A title of many words makes a long address; 80 characters keep what a reader recognises.
+_MAX_SLUG_FROM_TITLE = 80
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+
+
+def slug_problem(slug: str) -> str | None:
+    """Return what is wrong with a chosen slug, or None."""
+    if not _SLUG.fullmatch(slug) or ".." in slug:
+        return "use lower-case letters a-z, digits, '.' and '-', beginning and ending with a letter or digit"
+    if slug.isdigit() or slug in RESERVED_SEGMENTS or slug.startswith("feed."):
+        return f'"{slug}" is reserved'
+    return None
+
+
+def slug_from_title(title: str) -> str:
+    """Return a slug for a title in any script; `item` where nothing of it can be written in letters a-z."""
+    slug = slugify(title, max_length=_MAX_SLUG_FROM_TITLE, word_boundary=True, save_order=True) or "item"
+    return slug if slug_problem(slug) is None else f"item-{slug}"
+
+
+def month_of(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the month that a reader of the site calls it, as `yyyymm`."""
+    return moment.astimezone(zone).strftime("%Y%m")
+
+
+def item_path(lang: str, section: str, month: str, slug: str) -> str:
+    """Return the path of an item's page; `month` as `yyyymm`."""
+    return f"/{lang}/{section}/{month[:4]}/{month[4:]}/{slug}/"
+
+
+def home_path(lang: str) -> str:
+    return f"/{lang}/"
+
+
+def section_path(lang: str, section: str) -> str:
+    return f"/{lang}/{section}/"
+
+
+def tag_path(lang: str, tag: str) -> str:
+    return f"/{lang}/tags/{tag}/"
+
+
+def feed_path(list_path: str, feed_format: FeedFormat) -> str:
+    """Return the path of the feed that belongs to a home, section or tag page."""
+    return f"{list_path}feed.{feed_format}"
+
+
+def latest_fragment_path(lang: str) -> str:
+    return f"{FRAGMENTS}/{lang}/latest.html"
