@@ -1,0 +1,13 @@
+-- Forget consumers that own nothing and have long been silent. XGROUP DELCONSUMER alone would destroy what they own.
+-- KEYS[1] stream   ARGV[1] group   ARGV[2] idle ms
+-- Returns how many were forgotten.
+local forgotten = 0
+for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local consumer = {}
+  for i = 1, #flat, 2 do consumer[flat[i]] = flat[i + 1] end
+  if consumer['pending'] == 0 and consumer['idle'] >= tonumber(ARGV[2]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer['name'])
+    forgotten = forgotten + 1
+  end
+end
+return forgotten
