@@ -22,6 +22,7 @@ from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
+from redis.typing import StreamIdT
 
 from shared import keys
 from shared.errors import Unavailable
@@ -202,13 +203,13 @@ class StreamConsumer:
 
     @contextlib.asynccontextmanager
     async def _claims_renewed(self, entries: Sequence[Entry]) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._renew(tuple(entry.id for entry in entries)))
+        task = asyncio.create_task(self._renew([entry.id for entry in entries]))
         try:
             yield
         finally:
             task.cancel()
 
-    async def _renew(self, ids: tuple[str, ...]) -> None:
+    async def _renew(self, ids: list[StreamIdT]) -> None:
         while True:
             await asyncio.sleep(self._claim_after.total_seconds() / 4)
             with contextlib.suppress(RedisError, OSError):

@@ -1,0 +1,138 @@
+"""Read items, their revisions and the indexes over them."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.clock import from_ms
+from shared.ids import ItemId
+from shared.items import Item, PublicItem, Revision, State
+from shared.listings import Listing
+
+_FIELDS = (
+    "source",
+    "external_id",
+    "state",
+    "latest",
+    "public",
+    "content_sha256",
+    "path",
+    "accepted_at",
+    "released_at",
+    "publish_at",
+    "last_event",
+    "announced",
+)
+_STATES: Mapping[str, State] = {"scheduled": "scheduled", "published": "published", "withdrawn": "withdrawn"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """An item as a writer needs to see it: what is newest, what readers see, and the store's time at that moment."""
+
+    now: datetime
+    item: Item | None
+    latest: Revision | None
+    public: Revision | None
+
+
+class ItemStore:
+    """The items of the store."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def find(self, item_id: ItemId) -> Found:
+        """Return the item with its newest and its public revision."""
+        (seconds, microseconds), item = await asyncio.gather(self._redis.time(), self.get(item_id))
+        now = from_ms(int(seconds) * 1000 + int(microseconds) // 1000)
+        if item is None:
+            return Found(now, None, None, None)
+        latest, public = await self.revisions([(item_id, item.latest), (item_id, item.public)])
+        return Found(now, item, latest, public)
+
+    async def get(self, item_id: ItemId) -> Item | None:
+        """Return the item, or None where there is none of this id."""
+        return (await self.get_many([item_id]))[0]
+
+    async def get_many(self, ids: Sequence[ItemId]) -> list[Item | None]:
+        """Return the items, in the order asked for."""
+        pipe = self._redis.pipeline(transaction=False)
+        for item_id in ids:
+            pipe.hmget(keys.item(item_id), _FIELDS)
+        rows = await pipe.execute() if ids else []
+        return [_item(item_id, row) for item_id, row in zip(ids, rows, strict=True)]
+
+    async def revisions(self, wanted: Sequence[tuple[ItemId, int]]) -> list[Revision | None]:
+        """Return the revisions, in the order asked for; None where there is none of this number."""
+        pipe = self._redis.pipeline(transaction=False)
+        for item_id, number in wanted:
+            pipe.hget(keys.revisions(item_id), str(number))
+        rows = await pipe.execute() if wanted else []
+        return [Revision.model_validate_json(row) if row else None for row in rows]
+
+    async def public_items(self, ids: Iterable[ItemId]) -> list[PublicItem]:
+        """Return those of the items that readers can see (published), in the order asked for."""
+        items = [item for item in await self.get_many(list(ids)) if item is not None and item.state == "published"]
+        revisions = await self.revisions([(item.id, item.public) for item in items])
+        return [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
+
+    async def newest(self, listing: Listing, limit: int) -> list[ItemId]:
+        """Return the newest items of a listing, by the date that readers see."""
+        return await self._top(keys.newest(listing), limit)
+
+    async def newest_of(self, listings: Sequence[Listing], limit: int) -> list[ItemId]:
+        """Return the newest items of several listings together."""
+        pipe = self._redis.pipeline(transaction=False)
+        for listing in listings:
+            pipe.zrange(keys.newest(listing), 0, limit - 1, desc=True, withscores=True)
+        scores: dict[str, float] = {}
+        for members in await pipe.execute() if listings else ():
+            scores.update(members)
+        return [ItemId(str(member)) for member in sorted(scores, key=lambda one: (scores[one], one), reverse=True)[:limit]]
+
+    async def released(self, listing: Listing, limit: int) -> list[ItemId]:
+        """Return the items of a listing that became public last: what its feeds show."""
+        return await self._top(keys.released(listing), limit)
+
+    async def _top(self, key: str, limit: int) -> list[ItemId]:
+        return [ItemId(str(member)) for member in await self._redis.zrange(key, 0, limit - 1, desc=True)]
+
+    async def translations(self, name: str) -> dict[str, ItemId]:
+        """Return the public members of a translation set by language."""
+        members = await self._redis.hgetall(keys.translation_set(name))
+        return {str(lang): ItemId(str(member)) for lang, member in members.items()}
+
+    async def owners(self, paths: Sequence[str]) -> list[ItemId | None]:
+        """Return which item each path belongs to, or once did: an old path stays its item's for the redirect."""
+        found = await self._redis.hmget(keys.PATHS, list(paths))
+        return [ItemId(str(owner)) if owner else None for owner in found]
+
+
+def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
+    values = dict(zip(_FIELDS, row, strict=True))
+    if values["latest"] is None:
+        return None
+    return Item(
+        id=item_id,
+        source=values["source"] or "",
+        external_id=values["external_id"] or "",
+        state=_STATES[values["state"] or ""],
+        latest=int(values["latest"]),
+        public=int(values["public"] or 0),
+        content_sha256=values["content_sha256"] or "",
+        path=values["path"] or None,
+        accepted_at=from_ms(int(values["accepted_at"] or 0)),
+        released_at=_moment(values["released_at"]),
+        publish_at=_moment(values["publish_at"]),
+        last_event=int(values["last_event"] or 0),
+        announced=int(values["announced"] or 0),
+    )
+
+
+def _moment(milliseconds: str | None) -> datetime | None:
+    return from_ms(int(milliseconds)) if milliseconds else None
