@@ -8,7 +8,7 @@ from datetime import datetime
 from redis.asyncio import Redis
 
 from shared import keys
-from shared.clock import from_ms
+from shared.clock import from_ms, store_now
 from shared.ids import ItemId
 from shared.items import Item, PublicItem, Revision, State
 from shared.listings import Listing
@@ -46,10 +46,13 @@ class ItemStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
+    async def now(self) -> datetime:
+        """Return the store's time."""
+        return await store_now(self._redis)
+
     async def find(self, item_id: ItemId) -> Found:
         """Return the item with its newest and its public revision."""
-        (seconds, microseconds), item = await asyncio.gather(self._redis.time(), self.get(item_id))
-        now = from_ms(int(seconds) * 1000 + int(microseconds) // 1000)
+        now, item = await asyncio.gather(self.now(), self.get(item_id))
         if item is None:
             return Found(now, None, None, None)
         latest, public = await self.revisions([(item_id, item.latest), (item_id, item.public)])
@@ -93,7 +96,9 @@ class ItemStore:
         scores: dict[str, float] = {}
         for members in await pipe.execute() if listings else ():
             scores.update(members)
-        return [ItemId(str(member)) for member in sorted(scores, key=lambda one: (scores[one], one), reverse=True)[:limit]]
+        return [
+            ItemId(str(member)) for member in sorted(scores, key=lambda one: (scores[one], one), reverse=True)[:limit]
+        ]
 
     async def released(self, listing: Listing, limit: int) -> list[ItemId]:
         """Return the items of a listing that became public last: what its feeds show."""

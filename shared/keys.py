@@ -100,9 +100,18 @@ class Shard:
         return self._key("subscriptions-version")
 
     @property
+    def changes(self) -> str:
+        """Sorted set of the subscriptions changed last, by the version that the change made; the newest thousand."""
+        return self._key("subscriptions-changes")
+
+    @property
     def due(self) -> str:
-        """Sorted set of the subscriptions that have something to do, by when (milliseconds)."""
+        """Sorted set of the subscriptions to look at for something to do, by when (milliseconds)."""
         return self._key("due")
+
+    def endpoint(self, subscription: SubscriptionId) -> str:
+        """Hash: since when the endpoint has failed everything, and not before when it may be sent more."""
+        return self._key(f"endpoint:{subscription}")
 
     def ready(self, subscription: SubscriptionId) -> str:
         """List of deliveries never tried, in log order."""

@@ -1,0 +1,198 @@
+"""The rules of publishing: from what the store holds and what was sent, what is to be written."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from services.ingest.api_models import ItemBody
+from shared.errors import Conflict, PreconditionFailed
+from shared.ids import ItemId
+from shared.item_store import Found
+from shared.item_writer import NewEvent, TranslationSlot, Write
+from shared.items import Item, Revision, State
+from shared.listings import Placement, placement_of
+from shared.site_file import Site
+from shared.urls import item_path, month_of, slug_from_title
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something done to an item: to which one, under which trace, and as which one write."""
+
+    item_id: ItemId
+    source: str
+    external_id: str
+    trace_id: str
+    write_id: str
+
+
+def check_expected(found: Found, act: Act, if_match: int | None) -> None:
+    """Raise PreconditionFailed unless the item is at the revision that the sender saw."""
+    at = found.item.latest if found.item else 0
+    if if_match is not None and at != if_match:
+        raise PreconditionFailed(
+            f'item "{act.source}/{act.external_id}" is at revision {at}, '
+            f"you sent a change to revision {if_match}: fetch it again"
+        )
+
+
+def held_until(body: ItemBody, now: datetime) -> datetime | None:
+    """Return the moment the revision waits for, or None where it may be public at once."""
+    return body.publish_at if body.publish_at is not None and body.publish_at > now else None
+
+
+def next_revision(found: Found, body: ItemBody) -> Revision:
+    """
+    Return the revision that the body makes; a `published_at` that was left out keeps its value.
+
+    A revision that becomes public now has its `published_at`, one that waits may have none yet; none has a path.
+    """
+    waits = held_until(body, found.now) is not None
+    published_at = body.published_at or _kept_published_at(found)
+    if published_at is None and not waits:
+        published_at = found.now
+    # No two revisions of an item share a moment, so that a page's time tells which one it shows.
+    accepted_at = found.now
+    if found.item is not None:
+        accepted_at = max(accepted_at, found.item.accepted_at + timedelta(milliseconds=1))
+    return Revision(
+        **body.model_dump(exclude={"published_at", "publish_at", "source", "external_id"}),
+        number=(found.item.latest if found.item else 0) + 1,
+        accepted_at=accepted_at,
+        published_at=published_at,
+        publish_at=body.publish_at if waits else None,
+    )
+
+
+def _kept_published_at(found: Found) -> datetime | None:
+    known = found.public or found.latest
+    return known.published_at if known else None
+
+
+def changes_nothing(found: Found, revision: Revision) -> bool:
+    """Whether readers and editors would see what they see now: same content, and waiting for the same moment."""
+    item = found.item
+    if item is None or item.state == "withdrawn" or found.latest is None:
+        return False
+    return item.publish_at == revision.publish_at and item.content_sha256 == revision.content_sha256
+
+
+def wanted_path(found: Found, revision: Revision, site: Site) -> str:
+    """
+    Return the path that the revision asks for.
+
+    A chosen slug is used as it is; else the item keeps the last segment it has, and at first makes one from its title.
+    """
+    slug = revision.slug
+    if slug is None and found.item is not None and found.item.path is not None:
+        slug = found.item.path.rstrip("/").rpartition("/")[2]
+    return provisional_path(revision, slug or slug_from_title(revision.title), found.now, site)
+
+
+def provisional_path(revision: Revision, slug: str, now: datetime, site: Site) -> str:
+    """Return where the revision would stand under `slug` if it became public when it hopes to."""
+    moment = revision.published_at or revision.publish_at or now
+    return item_path(revision.lang, revision.section, month_of(moment, site.zone), slug)
+
+
+def publication(act: Act, found: Found, revision: Revision, path: str, site: Site) -> Write:
+    """Return the write that makes `revision` public at `path` now."""
+    item = found.item
+    public = revision.model_copy(update={"path": path})
+    shown = item if item is not None and item.state == "published" else None
+    released_at = shown.released_at if shown and shown.released_at else found.now
+    entered, left = _translation_change(found.public if shown else None, public)
+    return Write(
+        write_id=act.write_id,
+        expected=item.latest if item else 0,
+        after=replace(
+            _base(act, item, public, "published"),
+            public=public.number,
+            path=path,
+            released_at=released_at,
+            last_event=public.number,
+        ),
+        revision=public,
+        event=NewEvent(
+            type="item.published.v1" if shown is None else "item.revised.v1",
+            update_type="major" if shown is None else public.update_type,
+            occurred_at=found.now,
+            trace_id=act.trace_id,
+            previous=item.last_event if item else 0,
+        ),
+        placement_before=placement_now(found, site),
+        placement_after=placement_of(public, released_at, site),
+        path=path,
+        enter=entered,
+        leave=left,
+    )
+
+
+def holding_back(act: Act, found: Found, revision: Revision) -> Write:
+    """Return the write that keeps `revision` until its moment: no path, no index, no event tells of it."""
+    item = found.item
+    state: State = item.state if item else "scheduled"
+    return Write(
+        write_id=act.write_id,
+        expected=item.latest if item else 0,
+        after=replace(_base(act, item, revision, state), publish_at=revision.publish_at),
+        revision=revision,
+        event=None,
+    )
+
+
+def placement_now(found: Found, site: Site) -> Placement | None:
+    """Return where readers find the item now."""
+    item = found.item
+    if item is None or found.public is None or item.released_at is None or item.state != "published":
+        return None
+    return placement_of(found.public, item.released_at, site)
+
+
+def _base(act: Act, item: Item | None, revision: Revision, state: State) -> Item:
+    return Item(
+        id=act.item_id,
+        source=act.source,
+        external_id=act.external_id,
+        state=state,
+        latest=revision.number,
+        public=item.public if item else 0,
+        content_sha256=revision.content_sha256,
+        path=item.path if item else None,
+        accepted_at=revision.accepted_at,
+        released_at=item.released_at if item else None,
+        publish_at=None,
+        last_event=item.last_event if item else 0,
+        announced=item.announced if item else 0,
+    )
+
+
+def _translation_change(
+    before: Revision | None, after: Revision
+) -> tuple[TranslationSlot | None, TranslationSlot | None]:
+    """Return the slots to enter and to leave."""
+    old, new = _slot(before), _slot(after)
+    return (new if new != old else None, old if old != new else None)
+
+
+def _slot(revision: Revision | None) -> TranslationSlot | None:
+    if revision is None or revision.translation_set is None or revision.withdrawal is not None:
+        return None
+    return TranslationSlot(revision.translation_set, revision.lang)
+
+
+def taken_path(path: str, slug: str) -> Conflict:
+    """Return the refusal of a chosen slug that another item has."""
+    return Conflict(f'the path {path} belongs to another item: choose a slug other than "{slug}"')
+
+
+def taken_translation(revision: Revision) -> Conflict:
+    """Return the refusal of a second item of one language in a translation set."""
+    return Conflict(f'the translation set "{revision.translation_set}" has an item in {revision.lang} already')
+
+
+def released(found: Found) -> Revision | None:
+    """Return the revision whose moment has come, ready to be public; None where nothing is due."""
+    item, latest = found.item, found.latest
+    if item is None or latest is None or item.publish_at is None or item.publish_at > found.now:
+        return None
+    return latest.model_copy(update={"published_at": latest.published_at or item.publish_at, "publish_at": None})
