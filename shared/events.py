@@ -39,8 +39,9 @@ class ItemEvent(BaseModel):
     """
     An entry of `items`: revision `revision` of the item is now what readers see.
 
-    `previous` is the revision of the item's event before this one, 0 at first: it chains an item's events, so that they
-    are announced in order whoever renders them. The names in the stream are the fields' names.
+    `before` is the revision that they saw until then, 0 for none: it tells which lists the item left. `previous` is the
+    revision of the item's event before this one, 0 at first: it chains an item's events, so that they are announced in
+    order whoever renders them. The names in the stream are the fields' names.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -51,6 +52,7 @@ class ItemEvent(BaseModel):
     trace_id: str
     item_id: ItemId
     revision: int
+    before: int
     previous: int
     update_type: UpdateType = "major"
     left: tuple[LeftBlock, ...] = ()

@@ -1,7 +1,7 @@
 """Read items, their revisions and the indexes over them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +26,8 @@ _FIELDS = (
     "publish_at",
     "last_event",
     "announced",
+    "unrenderable",
+    "unrenderable_reason",
 )
 _STATES: Mapping[str, State] = {"scheduled": "scheduled", "published": "published", "withdrawn": "withdrawn"}
 
@@ -78,11 +80,16 @@ class ItemStore:
         rows = await pipe.execute() if wanted else []
         return [Revision.model_validate_json(row) if row else None for row in rows]
 
-    async def public_items(self, ids: Iterable[ItemId]) -> list[PublicItem]:
-        """Return those of the items that readers can see (published), in the order asked for."""
-        items = [item for item in await self.get_many(list(ids)) if item is not None and item.state == "published"]
+    async def public_items(self, ids: Iterable[ItemId], *, with_notices: bool = False) -> list[PublicItem]:
+        """
+        Return those of the items that readers can see (published), in the order asked for.
+
+        `with_notices` adds those withdrawn under a notice, whose page stays.
+        """
+        items = [item for item in await self.get_many(list(ids)) if item is not None and item.public]
         revisions = await self.revisions([(item.id, item.public) for item in items])
-        return [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
+        found = [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
+        return [one for one in found if one.item.state == "published" or (with_notices and one.is_under_notice)]
 
     async def newest(self, listing: Listing, limit: int) -> list[ItemId]:
         """Return the newest items of a listing, by the date that readers see."""
@@ -106,6 +113,31 @@ class ItemStore:
 
     async def _top(self, key: str, limit: int) -> list[ItemId]:
         return [ItemId(str(member)) for member in await self._redis.zrange(key, 0, limit - 1, desc=True)]
+
+    async def changed_at(self, listings: Sequence[Listing]) -> datetime | None:
+        """Return when one of the listings changed last, or None where none ever did."""
+        pipe = self._redis.pipeline(transaction=False)
+        for listing in listings:
+            pipe.hget(keys.listing(listing), "changed")
+        changes = [int(changed) for changed in await pipe.execute() if changed]
+        return from_ms(max(changes)) if changes else None
+
+    async def scan(self, listing: Listing, count: int) -> AsyncIterator[list[ItemId]]:
+        """Yield every item of a listing, about `count` at a time; one that comes or goes meanwhile may be left out."""
+        cursor = 0
+        while True:
+            cursor, members = await self._redis.zscan(keys.newest(listing), cursor, count=count)
+            yield list({ItemId(str(member)): None for member, _ in members})
+            if not cursor:
+                break
+
+    async def public_revision(self, item_id: ItemId) -> PublicItem | None:
+        """Return what became of an item that is or was public: its public revision, a withdrawal included."""
+        item = await self.get(item_id)
+        if item is None or not item.public:
+            return None
+        revision = (await self.revisions([(item_id, item.public)]))[0]
+        return PublicItem(item, revision) if revision else None
 
     async def translations(self, name: str) -> dict[str, ItemId]:
         """Return the public members of a translation set by language."""
@@ -136,6 +168,8 @@ def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
         publish_at=_moment(values["publish_at"]),
         last_event=int(values["last_event"] or 0),
         announced=int(values["announced"] or 0),
+        unrenderable=int(values["unrenderable"] or 0),
+        unrenderable_reason=values["unrenderable_reason"] or "",
     )
 
 

@@ -11,21 +11,20 @@ from redis.asyncio import Redis
 from shared import keys
 from shared.clock import iso, to_ms
 from shared.events import ItemEventType
-from shared.ids import ItemId, event_id
+from shared.ids import event_id
 from shared.items import Item, Revision, UpdateType
-from shared.listings import Listing, Placement
+from shared.listings import Listing, Placement, placement_of
 from shared.lua import load_script
+from shared.site_file import Site
 
 WriteStatus = Literal["written", "moved", "path", "translation"]
+_STATUSES: Mapping[str, WriteStatus] = {
+    "written": "written",
+    "moved": "moved",
+    "path": "path",
+    "translation": "translation",
+}
 Op = tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class TranslationSlot:
-    """The place of a language in a translation set."""
-
-    name: str
-    lang: str
 
 
 @dataclass(frozen=True)
@@ -36,42 +35,43 @@ class NewEvent:
     update_type: UpdateType
     occurred_at: datetime
     trace_id: str
-    previous: int
 
 
 @dataclass(frozen=True)
 class Write:
     """
-    One step of an item: `after` is the item once it is written, `expected` the newest revision the writer saw.
+    One step of an item: from `before`, which the writer saw and which must still stand, to `after`.
 
-    `placement_before` and `placement_after` are where readers found it and will find it; their difference is all that
-    the indexes see.
+    `shown_before` and `shown_after` are the revisions that lists show, None for none: paths, indexes and translation
+    sets follow from their difference. `revision` is kept under its number, `event` tells render.
     """
 
     write_id: str
-    expected: int
+    before: Item | None
     after: Item
-    revision: Revision | None
-    event: NewEvent | None
-    placement_before: Placement | None = None
-    placement_after: Placement | None = None
-    path: str | None = None
-    enter: TranslationSlot | None = None
-    leave: TranslationSlot | None = None
+    shown_before: Revision | None = None
+    shown_after: Revision | None = None
+    revision: Revision | None = None
+    event: NewEvent | None = None
 
 
 class ItemWriter:
     """The only hand that changes items."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, site: Site) -> None:
         self._script = load_script(redis, "shared", "write_item.lua")
+        self._site = site
 
     async def write(self, write: Write) -> WriteStatus:
         """Do it all, or nothing and say why; a write that was sent before is not done again."""
         item_id = write.after.id
+        left, entered = _translation_slot(write.shown_before), _translation_slot(write.shown_after)
+        if left == entered:
+            left = entered = None
         indexes = _Indexes(first_place=8)
-        ops = list(_index_ops(write.placement_before, write.placement_after, indexes))
+        ops = list(_index_ops(self._placement_before(write), self._placement_after(write), indexes))
         item_key = keys.item(item_id)
+        # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.
         status, _ = await self._script(
             keys=[
                 item_key,
@@ -79,41 +79,56 @@ class ItemWriter:
                 keys.PATHS,
                 keys.SCHEDULED,
                 keys.ITEMS_STREAM,
-                # A script's keys cannot be left out: the item's own stands in for a set that is not touched.
-                keys.translation_set(write.enter.name) if write.enter else item_key,
-                keys.translation_set(write.leave.name) if write.leave else item_key,
+                keys.translation_set(entered[0]) if entered else item_key,
+                keys.translation_set(left[0]) if left else item_key,
                 *indexes.keys,
             ],
-            args=[json.dumps(_spelled(write, ops), ensure_ascii=False)],
+            args=[json.dumps(_spelled(write, left, entered, ops), ensure_ascii=False)],
         )
-        known: dict[str, WriteStatus] = {
-            "written": "written",
-            "moved": "moved",
-            "path": "path",
-            "translation": "translation",
-        }
-        return known[status]
+        return _STATUSES[status]
+
+    def _placement_before(self, write: Write) -> Placement | None:
+        if write.before is None or write.before.released_at is None or write.shown_before is None:
+            return None
+        return placement_of(write.shown_before, write.before.released_at, self._site)
+
+    def _placement_after(self, write: Write) -> Placement | None:
+        if write.after.released_at is None or write.shown_after is None:
+            return None
+        return placement_of(write.shown_after, write.after.released_at, self._site)
 
 
-def _spelled(write: Write, ops: list[Op]) -> Mapping[str, object]:
+_TranslationSlot = tuple[str, str]
+"""A translation set and a language in it."""
+
+
+def _translation_slot(revision: Revision | None) -> _TranslationSlot | None:
+    if revision is None or revision.translation_set is None:
+        return None
+    return revision.translation_set, revision.lang
+
+
+def _spelled(
+    write: Write, left: _TranslationSlot | None, entered: _TranslationSlot | None, ops: list[Op]
+) -> Mapping[str, object]:
     after = write.after
     spelled: dict[str, object] = {
         "item_id": after.id,
         "write_id": write.write_id,
-        "expected": write.expected,
+        "expected": _standing(write.before),
         "fields": [part for pair in fields_of(after).items() for part in pair],
-        "event": _event_fields(after.id, write.event, after.last_event),
+        "event": _event_fields(write),
         "ops": ops,
     }
     if write.revision is not None:
         spelled["number"] = str(write.revision.number)
         spelled["document"] = write.revision.model_dump_json(exclude_defaults=True)
-    if write.path is not None:
-        spelled["path"] = write.path
-    if write.enter is not None:
-        spelled["enter"] = write.enter.lang
-    if write.leave is not None:
-        spelled["leave"] = write.leave.lang
+    if write.shown_after is not None:
+        spelled["path"] = write.shown_after.path
+    if entered is not None:
+        spelled["enter"] = entered[1]
+    if left is not None:
+        spelled["leave"] = left[1]
     if after.publish_at is not None:
         spelled["publish_at"] = str(to_ms(after.publish_at))
     return spelled
@@ -133,20 +148,29 @@ def fields_of(item: Item) -> dict[str, str]:
         "released_at": str(to_ms(item.released_at)) if item.released_at else "",
         "publish_at": str(to_ms(item.publish_at)) if item.publish_at else "",
         "last_event": str(item.last_event),
+        "unrenderable": str(item.unrenderable),
+        "unrenderable_reason": item.unrenderable_reason,
     }
 
 
-def _event_fields(item_id: ItemId, event: NewEvent | None, revision: int) -> list[str]:
+def _standing(item: Item | None) -> str:
+    """Return what must not have changed meanwhile: the newest and the public revision and the state."""
+    return f"{item.latest}:{item.public}:{item.state}" if item else ""
+
+
+def _event_fields(write: Write) -> list[str]:
+    event, before, after = write.event, write.before, write.after
     if event is None:
         return []
     fields = {
-        "id": event_id(item_id, revision),
+        "id": event_id(after.id, after.public),
         "type": event.type,
         "occurred_at": iso(event.occurred_at),
         "trace_id": event.trace_id,
-        "item_id": item_id,
-        "revision": str(revision),
-        "previous": str(event.previous),
+        "item_id": after.id,
+        "revision": str(after.public),
+        "before": str(before.public if before else 0),
+        "previous": str(before.last_event if before else 0),
         "update_type": event.update_type,
     }
     return [part for pair in fields.items() for part in pair]
@@ -168,6 +192,9 @@ class _Indexes:
 
 
 def _index_ops(before: Placement | None, after: Placement | None, indexes: _Indexes) -> Iterator[Op]:
+    concerned = (before.listings if before else frozenset()) | (after.listings if after else frozenset())
+    for listing in sorted(concerned):
+        yield "touch", indexes.place(keys.listing(listing))
     for listing in sorted(before.listings if before else ()):
         if before is not None:
             yield from _leave(listing, before, after, indexes)
@@ -191,14 +218,14 @@ def _leave(listing: Listing, before: Placement, after: Placement | None, indexes
 
 def _enter(listing: Listing, before: Placement | None, after: Placement, indexes: _Indexes) -> Iterator[Op]:
     was = before if before is not None and listing in before.listings else None
-    months = indexes.place(keys.months(listing))
+    record = indexes.place(keys.listing(listing))
     if was is None or was.published_at != after.published_at:
         yield "add", indexes.place(keys.newest(listing)), str(to_ms(after.published_at))
     if was is None or was.released_at != after.released_at:
         yield "add", indexes.place(keys.released(listing)), str(to_ms(after.released_at))
     if was is None or was.published_month != after.published_month:
         month = after.published_month
-        yield "number", indexes.place(keys.archive_month(listing, month)), months, f"archive:{month}"
+        yield "number", indexes.place(keys.archive_month(listing, month)), record, f"archive:{month}"
     if was is None or was.released_month != after.released_month:
         month = after.released_month
-        yield "number", indexes.place(keys.feed_month(listing, month)), months, f"feed:{month}"
+        yield "number", indexes.place(keys.feed_month(listing, month)), record, f"feed:{month}"

@@ -97,7 +97,8 @@ class Item:
     Where an item stands.
 
     scheduled: accepted, never public yet; `publish_at` says when it will be.
-    published: readers see revision `public`; a later one may wait beside it until `publish_at`.
+    published: readers see revision `public`; a later one may wait beside it until `publish_at`. `public` is 0 where the
+        only revision could not be rendered.
     withdrawn: readers see what revision `public`, a withdrawal, tells them.
     """
 
@@ -120,6 +121,9 @@ class Item:
     """The revision that made the newest event; 0 for none."""
     announced: int
     """The revision whose event was announced last; 0 for none."""
+    unrenderable: int = 0
+    """The revision that could not be rendered, so that readers were left with the one before; 0 for none."""
+    unrenderable_reason: str = ""
 
     @property
     def event_id(self) -> EventId | None:
@@ -132,6 +136,11 @@ class PublicItem:
 
     item: Item
     revision: Revision
+
+    @property
+    def is_under_notice(self) -> bool:
+        """Whether it was withdrawn in the way that leaves its page, under a notice."""
+        return self.revision.withdrawal is not None and self.revision.withdrawal.mode == "notice"
 
     @property
     def published_at(self) -> datetime:

@@ -42,33 +42,33 @@ def translation_set(name: str) -> str:
     return f"{{site}}:translations:{name}"
 
 
-def newest(listing: Listing) -> str:
+def newest(of: Listing) -> str:
     """Sorted set of item ids by published_at."""
-    return f"{{site}}:newest:{listing}"
+    return f"{{site}}:newest:{of}"
 
 
-def released(listing: Listing) -> str:
+def released(of: Listing) -> str:
     """Sorted set of item ids by released_at: what feeds list."""
-    return f"{{site}}:released:{listing}"
+    return f"{{site}}:released:{of}"
 
 
-def months(listing: Listing) -> str:
-    """Hash, `archive:yyyymm` or `feed:yyyymm` to the last number given out in that month."""
-    return f"{{site}}:months:{listing}"
+def listing(of: Listing) -> str:
+    """Hash: `changed` (ms), and under `archive:yyyymm` and `feed:yyyymm` the last number given out in that month."""
+    return f"{{site}}:listing:{of}"
 
 
-def archive_month(listing: Listing, month: str) -> str:
+def archive_month(of: Listing, month: str) -> str:
     """
     Sorted set of the item ids published in a month, by a number given once and never again.
 
     Archive pages and sitemaps are ranges of these numbers, so that a withdrawal leaves a gap and moves nothing.
     """
-    return f"{{site}}:archive:{listing}:{month}"
+    return f"{{site}}:archive:{of}:{month}"
 
 
-def feed_month(listing: Listing, month: str) -> str:
+def feed_month(of: Listing, month: str) -> str:
     """Sorted set of the item ids released in a month, numbered likewise: the feed's archive documents."""
-    return f"{{site}}:feed:{listing}:{month}"
+    return f"{{site}}:feed:{of}:{month}"
 
 
 def idempotency(api_key_name: str, key: str) -> str:

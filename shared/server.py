@@ -3,10 +3,18 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 
+import structlog
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
+
+from shared.logs import configure_logs
+from shared.settings import Settings
+
+log = structlog.get_logger()
 
 # What is in hand when we are told to stop gets so long, before a supervisor's usual 10 s are over.
 GRACE_SECONDS = 8
@@ -45,6 +53,21 @@ async def http_server(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await task
+
+
+def serve(running: Callable[[Settings], AbstractAsyncContextManager[ASGIApp]]) -> None:
+    """Run one service by its `CLARION_*` settings until SIGINT or SIGTERM, then return."""
+    settings = Settings()
+    configure_logs(settings.log_format)
+
+    async def until_stopped() -> None:
+        with stop_signals() as stop:
+            async with running(settings) as app, http_server(app, settings.host, settings.port) as port:
+                log.info("service.started", host=settings.host, port=port)
+                await stop.wait()
+        log.info("service.stopped")
+
+    uvloop.run(until_stopped())
 
 
 @contextlib.contextmanager

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     allow_weak_durability: bool = False
 
     claim_after: timedelta = timedelta(seconds=30)
+    items_retention: timedelta = timedelta(days=1)
     log_retention: timedelta = timedelta(days=30)
 
     shards: Annotated[int, Field(ge=1, le=64)] = 8

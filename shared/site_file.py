@@ -83,9 +83,14 @@ class Site(_Table):
     links: tuple[Link, ...] = ()
     tags: Mapping[str, Words] = Field(default_factory=dict)
     feeds: FeedRules = FeedRules()
+    folder: Path = Path()
+    """Where the site file lies; `load_site` sets it, and the folders below are relative to it."""
     media: str | None = None
+    """A folder of pictures and papers, served below /media/."""
     pages: str | None = None
+    """A folder of standing pages in Markdown, one folder a language."""
     theme: str | None = None
+    """A folder of templates, static files and words that replace the shipped ones."""
 
     @field_validator("timezone")
     @classmethod
@@ -135,10 +140,18 @@ class Site(_Table):
         """The sections whose newest items stand beside every page."""
         return tuple(section.path for section in self.sections if section.latest)
 
+    @property
+    def media_folder(self) -> Path | None:
+        return self.folder / self.media if self.media else None
+
+    @property
+    def theme_folder(self) -> Path | None:
+        return self.folder / self.theme if self.theme else None
+
     @cached_property
     def fingerprint(self) -> str:
         """The same for two files that say the same."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude={"folder"}).encode()).hexdigest()
 
 
 def load_site(path: Path) -> Site:
@@ -154,7 +167,7 @@ def load_site(path: Path) -> Site:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableSiteFile(f"{path}: not TOML: {error}") from error
     try:
-        return Site.model_validate(table)
+        return Site.model_validate({**table, "folder": path.parent})
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {_in_words(problem['type'], problem['msg'])}"

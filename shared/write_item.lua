@@ -2,19 +2,21 @@
 -- KEYS 1 item  2 revisions  3 paths  4 scheduled  5 items stream  6 translation set to enter  7 translation set to leave
 --      8.. the indexes that `ops` name by their place in KEYS
 -- ARGV 1 the write, as JSON:
---      item_id, write_id, expected (the newest revision's number that the caller saw, 0: no such item),
+--      item_id, write_id, expected ("latest:public:state" as the caller saw it; "": no such item),
 --      fields {name, value, ...}, number and document (the revision), path, enter, leave (languages), publish_at (ms),
 --      event {name, value, ...}, ops { {op, key, ...}, ... }
--- ops: {'add', key, score}   {'remove', key}
---      {'number', key, months key, month field}      give the item its number in that month, once
+-- ops: {'touch', key}   note when the listing changed
+--      {'add', key, score}   {'remove', key}
+--      {'number', key, listing key, month field}     give the item its number in that month, once
 --      {'unnumber', key, listing, kind, month}       take it back; the event tells which place became free
 -- Returns {status, event's stream id}: 'written'; or nothing was written and the status says why: 'moved' (someone else
 -- wrote the item meanwhile), 'path' or 'translation' (taken by another item). Sent twice, it writes once.
 local write = cjson.decode(ARGV[1])
 local id = write.item_id
-local current = redis.call('HMGET', KEYS[1], 'latest', 'write_id', 'write_event')
-if current[2] == write.write_id then return {'written', current[3] or ''} end
-if tonumber(current[1] or '0') ~= write.expected then return {'moved', ''} end
+local latest, public, state, write_id, write_event =
+  unpack(redis.call('HMGET', KEYS[1], 'latest', 'public', 'state', 'write_id', 'write_event'))
+if write_id == write.write_id then return {'written', write_event or ''} end
+if (latest and latest .. ':' .. public .. ':' .. state or '') ~= write.expected then return {'moved', ''} end
 if write.path then
   local owner = redis.call('HGET', KEYS[3], write.path)
   if owner and owner ~= id then return {'path', ''} end
@@ -30,10 +32,14 @@ if write.path then redis.call('HSET', KEYS[3], write.path, id) end
 if write.document then redis.call('HSET', KEYS[2], write.number, write.document) end
 if write.publish_at then redis.call('ZADD', KEYS[4], write.publish_at, id) else redis.call('ZREM', KEYS[4], id) end
 
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local left = {}
 for _, op in ipairs(write.ops) do
   local kind, key = op[1], KEYS[op[2]]
-  if kind == 'add' then
+  if kind == 'touch' then
+    redis.call('HSET', key, 'changed', now)
+  elseif kind == 'add' then
     redis.call('ZADD', key, op[3], id)
   elseif kind == 'remove' then
     redis.call('ZREM', key, id)

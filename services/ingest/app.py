@@ -1,6 +1,5 @@
 """The ingest service: what it is made of, started and stopped in order."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -12,6 +11,7 @@ from services.ingest.publishing import Publisher
 from services.ingest.scheduler import Scheduler
 from shared import http_errors
 from shared.auth import KeyRing
+from shared.background import background
 from shared.health import health_router, store_answers
 from shared.item_store import ItemStore
 from shared.item_writer import ItemWriter
@@ -28,16 +28,12 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     try:
         await require_durable_store(redis, settings)
         store = ItemStore(redis)
-        publisher = Publisher(store, ItemWriter(redis), site, settings.base_url)
+        publisher = Publisher(store, ItemWriter(redis, site), site, settings.base_url)
         app = FastAPI(title="Clarion", openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
         http_errors.install(app)
         app.include_router(ItemsApi(publisher, store, KeyRing(redis, settings), site).router)
         app.include_router(health_router(lambda: store_answers(redis)))
-        scheduler = asyncio.create_task(Scheduler(redis, publisher).run())
-        try:
+        async with background(Scheduler(redis, publisher).run()):
             yield app
-        finally:
-            scheduler.cancel()
-            await asyncio.gather(scheduler, return_exceptions=True)
     finally:
         await redis.aclose()

@@ -7,9 +7,8 @@ from services.ingest.api_models import ItemBody
 from shared.errors import Conflict, PreconditionFailed
 from shared.ids import ItemId
 from shared.item_store import Found
-from shared.item_writer import NewEvent, TranslationSlot, Write
+from shared.item_writer import NewEvent, Write
 from shared.items import Item, Revision, State
-from shared.listings import Placement, placement_of
 from shared.site_file import Site
 from shared.urls import item_path, month_of, slug_from_title
 
@@ -94,16 +93,15 @@ def provisional_path(revision: Revision, slug: str, now: datetime, site: Site) -
     return item_path(revision.lang, revision.section, month_of(moment, site.zone), slug)
 
 
-def publication(act: Act, found: Found, revision: Revision, path: str, site: Site) -> Write:
+def publication(act: Act, found: Found, revision: Revision, path: str) -> Write:
     """Return the write that makes `revision` public at `path` now."""
     item = found.item
     public = revision.model_copy(update={"path": path})
-    shown = item if item is not None and item.state == "published" else None
-    released_at = shown.released_at if shown and shown.released_at else found.now
-    entered, left = _translation_change(found.public if shown else None, public)
+    shown = _shown(found)
+    released_at = item.released_at if item and item.released_at and shown else found.now
     return Write(
         write_id=act.write_id,
-        expected=item.latest if item else 0,
+        before=item,
         after=replace(
             _base(act, item, public, "published"),
             public=public.number,
@@ -111,41 +109,35 @@ def publication(act: Act, found: Found, revision: Revision, path: str, site: Sit
             released_at=released_at,
             last_event=public.number,
         ),
+        shown_before=shown,
+        shown_after=public,
         revision=public,
         event=NewEvent(
-            type="item.published.v1" if shown is None else "item.revised.v1",
-            update_type="major" if shown is None else public.update_type,
+            type="item.revised.v1" if shown else "item.published.v1",
+            update_type=public.update_type if shown else "major",
             occurred_at=found.now,
             trace_id=act.trace_id,
-            previous=item.last_event if item else 0,
         ),
-        placement_before=placement_now(found, site),
-        placement_after=placement_of(public, released_at, site),
-        path=path,
-        enter=entered,
-        leave=left,
     )
 
 
 def holding_back(act: Act, found: Found, revision: Revision) -> Write:
     """Return the write that keeps `revision` until its moment: no path, no index, no event tells of it."""
     item = found.item
-    state: State = item.state if item else "scheduled"
+    shown = _shown(found)
     return Write(
         write_id=act.write_id,
-        expected=item.latest if item else 0,
-        after=replace(_base(act, item, revision, state), publish_at=revision.publish_at),
+        before=item,
+        after=replace(_base(act, item, revision, item.state if item else "scheduled"), publish_at=revision.publish_at),
+        shown_before=shown,
+        shown_after=shown,
         revision=revision,
-        event=None,
     )
 
 
-def placement_now(found: Found, site: Site) -> Placement | None:
-    """Return where readers find the item now."""
-    item = found.item
-    if item is None or found.public is None or item.released_at is None or item.state != "published":
-        return None
-    return placement_of(found.public, item.released_at, site)
+def _shown(found: Found) -> Revision | None:
+    """Return the revision that lists show."""
+    return found.public if found.item is not None and found.item.state == "published" else None
 
 
 def _base(act: Act, item: Item | None, revision: Revision, state: State) -> Item:
@@ -164,20 +156,6 @@ def _base(act: Act, item: Item | None, revision: Revision, state: State) -> Item
         last_event=item.last_event if item else 0,
         announced=item.announced if item else 0,
     )
-
-
-def _translation_change(
-    before: Revision | None, after: Revision
-) -> tuple[TranslationSlot | None, TranslationSlot | None]:
-    """Return the slots to enter and to leave."""
-    old, new = _slot(before), _slot(after)
-    return (new if new != old else None, old if old != new else None)
-
-
-def _slot(revision: Revision | None) -> TranslationSlot | None:
-    if revision is None or revision.translation_set is None or revision.withdrawal is not None:
-        return None
-    return TranslationSlot(revision.translation_set, revision.lang)
 
 
 def taken_path(path: str, slug: str) -> Conflict:

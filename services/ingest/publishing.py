@@ -94,7 +94,7 @@ class Publisher:
             if status == "written":
                 return self.receipt(write.after, write.revision or revision, changed=True)
             if status == "path" and revision.slug is not None:
-                raise taken_path(write.path or "", revision.slug)
+                raise taken_path(write.after.path or "", revision.slug)
             if status == "translation":
                 raise taken_translation(revision)
             # Moved on by someone else, or a free path was taken meanwhile: look again.
@@ -106,7 +106,7 @@ class Publisher:
         path = wanted_path(found, revision, self._site)
         if revision.slug is None or not slug_is_binding:
             path = await self._free_path(path, act.item_id)
-        return publication(act, found, revision, path, self._site)
+        return publication(act, found, revision, path)
 
     async def _free_path(self, path: str, owner: ItemId) -> str:
         """

@@ -1,0 +1,108 @@
+"""Tell the world: what subscribers are told of an event, fixed once its pages can be read."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
+from shared.items import Revision
+from shared.listings import Listing
+from shared.lua import load_script
+from shared.streams import Entry
+from shared.urls import FEED_FORMATS, feed_path
+
+# Standard Webhooks asks for less than 20 kB, of which type and timestamp take a hundred.
+_MAX_DATA_BYTES = 19_800
+
+GROUP = "render"
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An entry of `items` that is done with: what is told of it, or why it was given up and nothing is."""
+
+    entry: Entry
+    event: ItemEvent
+    told: AnnouncedEvent | None
+    reason: str = ""
+
+
+def announced_event(
+    event: ItemEvent, revision: Revision, listings: Iterable[Listing], identity: tuple[str, str], base_url: str
+) -> AnnouncedEvent:
+    """Return what is told of the event: a minor revision concerns feeds only."""
+    feeds = tuple(feed_path(listing.path, one) for listing in sorted(listings) for one in FEED_FORMATS)
+    if event.type == "item.revised.v1" and event.update_type == "minor":
+        return AnnouncedEvent(event.id, FEEDS_CHANGED, event.occurred_at.isoformat(), event.trace_id, "", feeds)
+    body = webhook_body(event.type, event.occurred_at, _data(event, revision, identity, feeds, base_url))
+    return AnnouncedEvent(event.id, event.type, event.occurred_at.isoformat(), event.trace_id, body, feeds)
+
+
+def _data(
+    event: ItemEvent, revision: Revision, identity: tuple[str, str], feeds: Sequence[str], base_url: str
+) -> Mapping[str, object]:
+    source, external_id = identity
+    told = revision.model_dump(
+        mode="json",
+        include={
+            "lang",
+            "section",
+            "title",
+            "summary",
+            "tags",
+            "published_at",
+            "update_type",
+            "change_note",
+            "translation_set",
+        },
+    )
+    item = {
+        "id": event.item_id,
+        "source": source,
+        "external_id": external_id,
+        "revision": revision.number,
+        "content_sha256": revision.content_sha256,
+        **told,
+    }
+    data = {
+        "event_id": event.id,
+        "item": item,
+        "url": f"{base_url}{revision.path}",
+        "api_url": f"{base_url}/v1/items/{source}/{external_id}",
+        "feeds": [base_url + path for path in feeds],
+    }
+    # The limits of an item keep nearly every body below this; the longest texts give way first.
+    for shortened in ("summary", "change_note"):
+        if _size(data) <= _MAX_DATA_BYTES:
+            break
+        item[shortened] = None
+    if _size(data) > _MAX_DATA_BYTES:
+        data["feeds"] = []
+    return data
+
+
+def _size(data: Mapping[str, object]) -> int:
+    return len(json.dumps(data, ensure_ascii=False).encode())
+
+
+class Announcer:
+    """Appends to the log."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._script = load_script(redis, "services.render", "announce.lua")
+
+    async def announce(self, announcements: Sequence[Announcement]) -> int:
+        """Announce and acknowledge, in one step; return how many events went out. Doing it again changes nothing."""
+        if not announcements:
+            return 0
+        script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS]
+        args: list[str | int] = [GROUP]
+        for one in announcements:
+            fields = one.told.to_fields() if one.told else {}
+            script_keys += [keys.item(one.event.item_id), keys.rendered(one.event.item_id)]
+            spelled = json.dumps([part for pair in fields.items() for part in pair], ensure_ascii=False)
+            args += [one.entry.id, one.event.revision, one.event.previous, spelled, one.reason]
+        return int(await self._script(keys=script_keys, args=args))

@@ -1,0 +1,17 @@
+"""What the whole site is made with at one time."""
+
+from dataclasses import dataclass
+
+from services.render.theme import Theme
+from shared.site_file import Site
+from shared.site_record import SiteRecord
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The site file, the theme, their number in the store and the address of the site."""
+
+    site: Site
+    theme: Theme
+    record: SiteRecord
+    base_url: str

@@ -1,0 +1,76 @@
+"""Take back a revision that cannot be rendered: readers are left with the last one that can."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import structlog
+
+from shared.item_store import ItemStore
+from shared.item_writer import ItemWriter, Write
+from shared.items import PublicItem, Revision
+
+log = structlog.get_logger()
+
+# How far back to look for a revision that renders; a template that breaks on all of these breaks on the rest too.
+_LOOK_BACK = 5
+
+
+class Veto:
+    """The word of render against a revision; lists, feeds and the public API follow the store, and so it."""
+
+    def __init__(self, store: ItemStore, writer: ItemWriter, try_to_render: Callable[[PublicItem], object]) -> None:
+        self._store = store
+        self._writer = writer
+        self._try_to_render = try_to_render
+
+    async def cast(self, item: PublicItem, fault: Exception) -> None:
+        """Make the last good revision public again, or none; the item keeps the bad one's number and the reason."""
+        good = await self._last_good(item)
+        state = item.item.state
+        if good is not None:
+            state = "withdrawn" if good.withdrawal else "published"
+        write = Write(
+            write_id=secrets.token_hex(8),
+            before=item.item,
+            after=replace(
+                item.item,
+                state=state,
+                public=good.number if good else 0,
+                path=good.path if good else item.item.path,
+                unrenderable=item.revision.number,
+                unrenderable_reason=f"{type(fault).__name__}: {fault}",
+            ),
+            shown_before=item.revision if item.item.state == "published" else None,
+            shown_after=good if good is not None and good.withdrawal is None else None,
+        )
+        status = await self._writer.write(write)
+        log.error(
+            "item.unrenderable",
+            item_id=item.item.id,
+            revision=item.revision.number,
+            good_revision=write.after.public,
+            status=status,
+            exc_info=fault,
+        )
+
+    async def _last_good(self, item: PublicItem) -> Revision | None:
+        async for revision in self._earlier(item):
+            if revision.withdrawal is not None and revision.withdrawal.mode != "notice":
+                return revision
+            try:
+                self._try_to_render(PublicItem(item.item, revision))
+            except Exception as fault:  # noqa: BLE001 - as bad as the one after it
+                log.warning(
+                    "item.unrenderable_before", item_id=item.item.id, revision=revision.number, reason=repr(fault)
+                )
+            else:
+                return revision
+        return None
+
+    async def _earlier(self, item: PublicItem) -> AsyncIterator[Revision]:
+        """Yield the revisions that were public before, newest first; one that only waited has no path."""
+        numbers = range(item.revision.number - 1, max(0, item.revision.number - 1 - _LOOK_BACK), -1)
+        for revision in await self._store.revisions([(item.item.id, number) for number in numbers]):
+            if revision is not None and revision.path is not None:
+                yield revision
