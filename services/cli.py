@@ -1,0 +1,43 @@
+"""The `clarion` command."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def clarion() -> None:
+    """Event-driven publishing for official newsrooms."""
+
+
+@app.command()
+def dev(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    data: Annotated[Path | None, typer.Option(help="Folder that keeps the state between runs.")] = None,
+    site: Annotated[Path | None, typer.Option(help="Site file (TOML); the example newsroom's by default.")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="Publish nothing.")] = False,
+) -> None:
+    """Run all of Clarion in one process over an embedded server."""
+    from services import dev as runner  # noqa: PLC0415 - the other commands start faster without the services
+
+    raise typer.Exit(runner.run(runner.DevOptions(host, port, data, site, empty or site is not None)))
+
+
+@app.command()
+def serve(service: Annotated[Literal["ingest", "render", "notify"], typer.Argument(help="Which service.")]) -> None:
+    """Run one service by its CLARION_* settings."""
+    from importlib import import_module  # noqa: PLC0415 - see dev
+
+    from shared.server import serve as run  # noqa: PLC0415 - see dev
+
+    run(import_module(f"services.{service}.app").running)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,67 @@
+"""The notify service: its engine and its HTTP application, started and stopped as one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from redis.asyncio import Redis
+
+from services.notify.deliveries_api import deliveries_router
+from services.notify.delivery_history import DeliveryHistory
+from services.notify.egress import AddressGuard
+from services.notify.engine import Engine, running_engine
+from services.notify.events_api import events_router
+from services.notify.subscribing import LogNoLongerReaches
+from services.notify.subscriptions_api import PROBLEM, oldest_kept, subscriptions_router
+from shared import http_errors
+from shared.auth import ApiKey, KeyRing
+from shared.health import health_router, store_answers
+from shared.redis_client import connect
+from shared.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[FastAPI]:
+    """
+    Run the service while the block runs, and yield its HTTP application.
+
+    Set `app.state.stopping` before the HTTP server is told to stop: event streams end by it.
+    """
+    redis = connect(settings.redis_url)
+    try:
+        async with running_engine(redis, settings) as engine:
+            app = _application(redis, engine, settings)
+            try:
+                yield app
+            finally:
+                app.state.stopping.set()
+    finally:
+        await redis.aclose()
+
+
+def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
+    app = FastAPI(title="Clarion notify", docs_url=None, redoc_url=None)
+    app.state.stopping = asyncio.Event()
+    http_errors.install(app)
+
+    @app.exception_handler(LogNoLongerReaches)
+    async def _too_old(_: Request, error: LogNoLongerReaches) -> Response:
+        return JSONResponse(oldest_kept(error), error.status, media_type=PROBLEM)
+
+    key_ring = KeyRing(redis, settings)
+
+    async def authenticate(authorization: str | None) -> ApiKey:
+        return await key_ring.authenticate(authorization, "subscriptions:write")
+
+    async def ready() -> bool:
+        return engine.stream.healthy and await store_answers(redis)
+
+    history = DeliveryHistory(redis, engine.store)
+    guard = AddressGuard(settings.egress_allow)
+    app.include_router(subscriptions_router(engine.subscribing, authenticate, guard, engine.on_work))
+    app.include_router(deliveries_router(history, engine.subscribing, authenticate, engine.on_work))
+    app.include_router(events_router(engine.event_log, app.state.stopping))
+    app.include_router(health_router(ready))
+    return app

@@ -1,0 +1,138 @@
+"""The story of one attempt: find the event, send it, decide what becomes of the delivery."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from random import Random
+
+import structlog
+
+from services.notify.deliveries import (
+    Attempt,
+    Delivered,
+    Delivery,
+    Done,
+    Dropped,
+    GiveUp,
+    HandedBack,
+    Lease,
+    Retry,
+    Settlement,
+    TryAgain,
+    Verdict,
+    outcome_name,
+)
+from services.notify.event_log import EventLog
+from services.notify.retry_policy import next_delay
+from services.notify.sender import Message
+from services.notify.subscriptions import Subscription
+from shared import metrics
+from shared.ids import SubscriptionId, new_trace_id
+
+log = structlog.get_logger()
+
+Send = Callable[[Delivery, Subscription, Message], Awaitable[Attempt]]
+Stop = Callable[[SubscriptionId, str], Awaitable[None]]
+
+
+class Delivering:
+    """Makes attempts. `disable` and `pause` are called when an endpoint shall get nothing more for now."""
+
+    def __init__(
+        self, send: Send, event_log: EventLog, schedule: Sequence[timedelta], *, disable: Stop, pause: Stop
+    ) -> None:
+        self._send = send
+        self._event_log = event_log
+        self._schedule = tuple(schedule)
+        self._disable = disable
+        self._pause = pause
+        self._random = Random()  # noqa: S311 - it spreads retries, it guards nothing
+
+    async def attempt(self, lease: Lease, subscription: Subscription) -> Settlement:
+        """Try the leased delivery once and return what shall become of it."""
+        attempt = await self._attempted(lease.delivery, subscription)
+        after = lease.delivery.after_attempt()
+        verdict, attempt = self._decided(attempt, after)
+        if isinstance(verdict, Dropped):
+            verdict, after = await self._given_up(subscription, attempt, after, verdict)
+        _tell(subscription, after, attempt, verdict)
+        return Settlement(lease, verdict, after, attempt)
+
+    async def _attempted(self, delivery: Delivery, subscription: Subscription) -> Attempt:
+        if delivery.attempts > len(self._schedule):
+            # Only interruptions get here: whoever had it in hand was gone every time.
+            return _without_sending(delivery, GiveUp("interrupted", "every worker that had it was gone"))
+        message = await self._message(delivery)
+        if message is None:
+            return _without_sending(delivery, GiveUp("expired", "the log no longer has the event"))
+        return await self._send(delivery, subscription, message)
+
+    async def _message(self, delivery: Delivery) -> Message | None:
+        if delivery.body is not None:
+            return Message(delivery.body.encode(), new_trace_id())
+        event = await self._event_log.event(delivery.log_id)
+        return Message(event.body.encode(), event.trace_id) if event is not None else None
+
+    def _decided(self, attempt: Attempt, delivery: Delivery) -> tuple[Verdict, Attempt]:
+        outcome = attempt.outcome
+        match outcome:
+            case Delivered():
+                return Done(), attempt
+            case GiveUp(reason):
+                return Dropped(reason), attempt
+            case TryAgain(reason, detail, status):
+                wait = next_delay(delivery.attempts, outcome, self._schedule, self._random)
+                if wait is not None:
+                    return Retry(wait), attempt
+                last = Attempt(
+                    attempt.number, attempt.at_ms, attempt.duration_ms, GiveUp(reason, detail, status), attempt.answer
+                )
+                return Dropped(reason), last
+
+    async def _given_up(
+        self, subscription: Subscription, attempt: Attempt, delivery: Delivery, verdict: Dropped
+    ) -> tuple[Verdict, Delivery]:
+        """Tell what giving up does to the subscription; the head of an ordered one is kept, never skipped."""
+        outcome = attempt.outcome
+        if isinstance(outcome, GiveUp) and outcome.disables:
+            await self._disable(subscription.id, outcome.detail)
+        elif subscription.ordered:
+            await self._pause(subscription.id, f"{delivery.id} was given up ({verdict.reason}) and stands at the head")
+        if not subscription.ordered:
+            return verdict, delivery
+        return Retry(timedelta(0)), Delivery(
+            delivery.id, delivery.event_id, delivery.event_type, delivery.log_id, delivery.enqueued_ms, 0, delivery.body
+        )
+
+
+def interrupted(lease: Lease, began_ms: int) -> Settlement:
+    """Return the settlement of an attempt that was cut off because its worker stops."""
+    now_ms = int(time.time() * 1000)
+    outcome = TryAgain("interrupted", "the worker stopped")
+    attempt = Attempt(lease.delivery.attempts + 1, began_ms, now_ms - began_ms, outcome)
+    return Settlement(lease, HandedBack(), lease.delivery, attempt)
+
+
+def _without_sending(delivery: Delivery, outcome: GiveUp) -> Attempt:
+    return Attempt(delivery.attempts + 1, int(time.time() * 1000), 0, outcome)
+
+
+def _tell(subscription: Subscription, delivery: Delivery, attempt: Attempt, verdict: Verdict) -> None:
+    outcome = attempt.outcome
+    reason = "" if isinstance(outcome, Delivered) else outcome.reason
+    metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=reason).inc()
+    if isinstance(verdict, Done):
+        metrics.delivered_seconds.observe(max(0.0, time.time() - delivery.enqueued_ms / 1000))
+    if isinstance(verdict, Dropped):
+        metrics.dead_letters_total.labels(stream="deliveries").inc()
+    log.info(
+        "delivery.attempted",
+        delivery_id=delivery.id,
+        subscription=subscription.id,
+        attempt=attempt.number,
+        outcome=outcome_name(outcome),
+        status=outcome.status,
+        reason=reason or None,
+        took_ms=attempt.duration_ms,
+        next_in_seconds=round(verdict.wait.total_seconds(), 1) if isinstance(verdict, Retry) else None,
+    )

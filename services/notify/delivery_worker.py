@@ -1,0 +1,225 @@
+"""Work the delivery queue: lease what is due, let attempts fly, settle what came back."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+from redis.exceptions import RedisError
+
+from services.notify.attempt_slots import AttemptSlots, UnderWay
+from services.notify.deliveries import Delivered, Lease, Settlement
+from services.notify.delivering import interrupted
+from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTurn, Turned
+from services.notify.subscription_store import ShardMirror, SubscriptionStore
+from services.notify.subscriptions import Subscription
+from shared.ids import SubscriptionId
+
+log = structlog.get_logger()
+
+Attempting = Callable[[Lease, Subscription], Awaitable[Settlement]]
+OnFailing = Callable[[SubscriptionId, int], Awaitable[None]]
+"""Is told for how long (ms) an endpoint has failed everything."""
+
+GRACE_SECONDS = 8.0
+# What another process enqueues is found so soon.
+_POLL_SECONDS = 0.25
+_LONGEST_BACK_OFF_SECONDS = 2.0
+# After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
+_HAND_BACK_SECONDS = 1.0
+
+
+@dataclass
+class _ShardWork:
+    """What this worker knows of one shard's queue."""
+
+    mirror: ShardMirror
+    heads: dict[SubscriptionId, float] = field(default_factory=dict)
+    """The endpoints to look at, by when (this process's clock)."""
+    settled: list[Settlement] = field(default_factory=list)
+    to_look_at: set[SubscriptionId] = field(default_factory=set)
+    look_at: float = 0.0
+    """When to ask again what is due, whatever else happens."""
+
+    def due(self, now: float) -> set[SubscriptionId]:
+        return {one for one, moment in self.heads.items() if moment <= now} | self.to_look_at
+
+    def next_moment(self, now: float) -> float:
+        return min(self.look_at, *(moment for moment in self.heads.values() if moment > now), now + _POLL_SECONDS)
+
+
+class DeliveryWorker:
+    """
+    One loop for each process. A turn settles and leases in all shards in one round trip.
+
+    Load makes turns bigger, not more frequent: what ends while a turn is on its way is settled by the next.
+    """
+
+    def __init__(
+        self, queue: DeliveryQueue, store: SubscriptionStore, attempt: Attempting, on_failing: OnFailing
+    ) -> None:
+        self._queue = queue
+        self._store = store
+        self._attempt = attempt
+        self._on_failing = on_failing
+        self._slots = AttemptSlots(time.monotonic)
+        self._shards = [_ShardWork(mirror) for mirror in store.mirrors]
+        self._first = 0
+        self._bell = asyncio.Event()
+        self._stopping = False
+
+    def ring(self) -> None:
+        """Look at every shard now: something was enqueued."""
+        for work in self._shards:
+            work.look_at = 0.0
+        self._bell.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work while the block runs; leaving it gives what is in hand its grace and hands the rest back."""
+        loop = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._stopping = True
+            self._bell.set()
+            await loop
+            await self._finish()
+
+    async def _run(self) -> None:
+        back_off = 0.05
+        while not self._stopping:
+            self._bell.clear()
+            try:
+                await self._turn()
+            except (RedisError, OSError) as error:
+                log.warning("deliveries.waiting", reason=repr(error), seconds=back_off)
+                await asyncio.sleep(back_off)
+                back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
+            else:
+                back_off = 0.05
+                await self._wait()
+
+    async def _wait(self) -> None:
+        now = time.monotonic()
+        if any(self._looks(work, now) for work in self._shards):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(work.next_moment(now) for work in self._shards) - now):
+                await self._bell.wait()
+
+    async def _turn(self) -> None:
+        self._slots.move_slow()
+        turns = [(work, turn) for work in self._rotated() if (turn := self._plan(work)) is not None]
+        if not turns:
+            return
+        try:
+            results = await self._queue.turn([turn for _, turn in turns])
+        except BaseException:
+            # Not known to be heard: settled again, which the token makes harmless.
+            for work, turn in turns:
+                work.settled = [*turn.settlements, *work.settled]
+            raise
+        for (work, turn), turned in zip(turns, results, strict=True):
+            await self._take(work, turn, turned)
+
+    def _rotated(self) -> list[_ShardWork]:
+        self._first = (self._first + 1) % len(self._shards)
+        return self._shards[self._first :] + self._shards[: self._first]
+
+    def _plan(self, work: _ShardWork) -> ShardTurn | None:
+        """Return what to do with the shard in this turn, if anything."""
+        now = time.monotonic()
+        settled, work.settled = work.settled, []
+        work.to_look_at |= {one.lease.subscription_id for one in settled}
+        looks = self._looks(work, now)
+        if not looks and work.look_at > now:
+            return ShardTurn(work.mirror.shard, settled) if settled else None
+        busy = sum(1 for other in self._shards if other.heads or other.to_look_at) or 1
+        return ShardTurn(
+            work.mirror.shard,
+            settled,
+            looks,
+            work.mirror.version,
+            quick=-(-self._slots.free_quick // busy),
+            slow=-(-self._slots.free_slow // busy),
+        )
+
+    def _looks(self, work: _ShardWork, now: float) -> list[Look]:
+        """Return the endpoints that are due and for which there is a slot."""
+        known = work.mirror.subscriptions
+        looks = [Look(known[one], self._slots.is_slow(one)) for one in work.due(now) if one in known]
+        return [look for look in looks if (self._slots.free_slow if look.is_slow else self._slots.free_quick) > 0]
+
+    async def _take(self, work: _ShardWork, turn: ShardTurn, turned: Turned) -> None:
+        for subscription_id, failing_ms in turned.failing_ms.items():
+            if failing_ms:
+                await self._on_failing(subscription_id, failing_ms)
+        if turned.leased is None:
+            return
+        if turned.leased.is_stale:
+            await self._store.refresh(work.mirror)
+            return
+        now = time.monotonic()
+        leased = turned.leased
+        work.look_at = now + _POLL_SECONDS
+        work.to_look_at -= {look.subscription.id for look in turn.looks}
+        work.to_look_at &= work.mirror.subscriptions.keys()
+        work.heads = {one: now + (moment - leased.now_ms) / 1000 for one, moment in leased.heads.items()}
+        self._begin_all(work, turn, leased)
+
+    def _begin_all(self, work: _ShardWork, turn: ShardTurn, leased: Leased) -> None:
+        looked_at = {look.subscription.id: look.subscription for look in turn.looks}
+        for lease in leased.leases:
+            under_way = UnderWay(lease, time.monotonic(), leased.now_ms)
+            self._slots.begin(under_way)
+            under_way.task = asyncio.create_task(self._fly(work, under_way, looked_at[lease.subscription_id]))
+
+    async def _fly(self, work: _ShardWork, under_way: UnderWay, subscription: Subscription) -> None:
+        """See one attempt through. A mistake of ours costs this delivery an attempt, and no other delivery anything."""
+        is_good = False
+        try:
+            settlement = await self._attempt(under_way.lease, subscription)
+            is_good = isinstance(settlement.attempt.outcome, Delivered)
+            work.settled.append(settlement)
+        except asyncio.CancelledError:
+            work.settled.append(interrupted(under_way.lease, under_way.began_ms))
+        except (RedisError, OSError) as error:
+            log.warning("delivery.handed_back", delivery_id=under_way.lease.delivery.id, reason=repr(error))
+            work.settled.append(interrupted(under_way.lease, under_way.began_ms))
+        except Exception:
+            # Its lease runs out, and that counts as an attempt: so it comes to an end.
+            log.exception("delivery.broken", delivery_id=under_way.lease.delivery.id)
+        finally:
+            self._slots.end(under_way, is_good=is_good)
+            self._bell.set()
+
+    async def _finish(self) -> None:
+        """Wait for what is in the air and settle it as it lands; cut off the rest and hand it back."""
+        ends = time.monotonic() + GRACE_SECONDS
+        while (tasks := self._in_the_air()) and time.monotonic() < ends:
+            await asyncio.wait(tasks, timeout=ends - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+            await self._settle()
+        late = self._in_the_air()
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        if late:
+            log.info("deliveries.handed_back", count=len(late))
+        await self._settle()
+
+    def _in_the_air(self) -> "list[asyncio.Task[None]]":
+        return [one.task for one in self._slots.under_way if one.task is not None]
+
+    async def _settle(self) -> None:
+        turns = [ShardTurn(work.mirror.shard, work.settled) for work in self._shards]
+        try:
+            async with asyncio.timeout(_HAND_BACK_SECONDS):
+                await self._queue.turn(turns)
+        except (RedisError, OSError) as error:
+            log.warning("deliveries.not_settled", reason=repr(error))
+            return
+        for work, turn in zip(self._shards, turns, strict=True):
+            work.settled = work.settled[len(turn.settlements) :]

@@ -1,0 +1,81 @@
+"""Read the public log: the stream of announced events, its beginning and its end."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from services.notify.fan_out import LOG_START, position
+from shared import keys
+from shared.events import AnnouncedEvent, LoggedEvent
+from shared.ids import LogId
+
+log = structlog.get_logger()
+
+# A body has at most 20 kB, so at the worst 40 MB; as a rule 1 to 2 kB each.
+_CACHED_EVENTS = 2000
+# Queues are in the order of the log: whoever asks for an event asks for those after it next.
+_READ_AHEAD = 50
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """A stretch of the log. `last` is the id of its last entry, readable or not; None when the log ends here."""
+
+    events: tuple[LoggedEvent, ...]
+    last: LogId | None
+
+
+class EventLog:
+    """A reader of the log that remembers what it read last: one event goes to many endpoints."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._cache: OrderedDict[LogId, AnnouncedEvent] = OrderedDict()
+
+    async def trimmed(self) -> LogId:
+        """Return the id of the last entry that is no longer kept."""
+        return LogId(str(await self._redis.hget(keys.TRIMMED, keys.PAGES_STREAM) or LOG_START))
+
+    async def newest(self) -> LogId:
+        """Return the id of the last entry that was ever written, kept or not."""
+        last = await self._redis.xrevrange(keys.PAGES_STREAM, count=1)
+        return LogId(str(last[0][0])) if last else await self.trimmed()
+
+    async def after(self, log_id: LogId, count: int) -> LogPage:
+        """Return up to `count` entries that follow `log_id`."""
+        return self._page(await self._redis.xrange(keys.PAGES_STREAM, min=f"({log_id}", count=count))
+
+    async def event(self, log_id: LogId) -> AnnouncedEvent | None:
+        """Return the event at this place, or None when the log no longer has it."""
+        if log_id in self._cache:
+            self._cache.move_to_end(log_id)
+            return self._cache[log_id]
+        self._page(await self._redis.xrange(keys.PAGES_STREAM, min=log_id, count=_READ_AHEAD))
+        return self._cache.get(log_id)
+
+    def _page(self, entries: Any) -> LogPage:  # Any: redis-py types an entry of a stream as many things
+        events = []
+        for entry_id, fields in entries:
+            log_id = LogId(entry_id)
+            try:
+                event = AnnouncedEvent.from_fields(fields)
+            except (KeyError, ValueError):
+                log.exception("log.unreadable", log_id=log_id)
+                continue
+            self._remember(log_id, event)
+            events.append(LoggedEvent(log_id, event))
+        return LogPage(tuple(events), LogId(entries[-1][0]) if entries else None)
+
+    def _remember(self, log_id: LogId, event: AnnouncedEvent) -> None:
+        self._cache[log_id] = event
+        self._cache.move_to_end(log_id)
+        if len(self._cache) > _CACHED_EVENTS:
+            self._cache.popitem(last=False)
+
+
+def is_before(earlier: LogId, later: LogId) -> bool:
+    """Whether one place in the log comes before another."""
+    return position(earlier) < position(later)

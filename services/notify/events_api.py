@@ -1,0 +1,110 @@
+"""The public log over HTTP: a cursor feed and Server-Sent Events, for those who would rather pull."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from services.notify.event_log import EventLog, is_before
+from services.notify.subscribing import LogNoLongerReaches
+from shared.events import PUBLIC_TYPES, LoggedEvent
+from shared.ids import LogId
+
+_CURSOR = r"^\d{1,15}-\d{1,10}$"
+_SCANNED_AT_ONCE = 500
+_POLL_SECONDS = 0.5
+# Proxies close what is silent for a minute or so.
+_HEARTBEAT_EVERY_POLLS = 30
+
+Cursor = Annotated[str | None, Query(pattern=_CURSOR)]
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Public events, and the place behind the last entry that was looked at."""
+
+    events: tuple[LoggedEvent, ...]
+    next: LogId
+
+
+async def read_events(event_log: EventLog, after: LogId | None, limit: int) -> EventPage:
+    """
+    Return up to `limit` public events behind `after`, or from the oldest kept.
+
+    Raises LogNoLongerReaches rather than skip what a reader has not seen.
+    """
+    trimmed = await event_log.trimmed()
+    if after is not None and is_before(after, trimmed):
+        raise LogNoLongerReaches(f"the log no longer reaches back to {after}; go on after {trimmed}", trimmed)
+    place = after or trimmed
+    events: list[LoggedEvent] = []
+    while len(events) < limit:
+        page = await event_log.after(place, _SCANNED_AT_ONCE)
+        if page.last is None:
+            break
+        for logged in page.events:
+            if logged.event.type in PUBLIC_TYPES:
+                events.append(logged)
+                place = logged.log_id
+            if len(events) == limit:
+                return EventPage(tuple(events), place)
+        place = page.last
+    return EventPage(tuple(events), place)
+
+
+def events_router(event_log: EventLog, stopping: asyncio.Event) -> APIRouter:
+    """Return the routes; streams end when `stopping` is set."""
+    router = APIRouter(prefix="/v1/events", tags=["events"])
+
+    @router.get("")
+    async def events(after: Cursor = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> dict[str, object]:
+        page = await read_events(event_log, LogId(after) if after else None, limit)
+        return {"events": [_shown(logged) for logged in page.events], "next": page.next}
+
+    @router.get("/stream", response_class=StreamingResponse)
+    async def stream(
+        after: Cursor = None, last_event_id: Annotated[str | None, Header(pattern=_CURSOR)] = None
+    ) -> StreamingResponse:
+        place = last_event_id or after
+        start = LogId(place) if place else await event_log.newest()
+        # Read once before the answer begins, while it can still be a 410.
+        await read_events(event_log, start, 1)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(
+            _sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers
+        )
+
+    return router
+
+
+async def _sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event) -> AsyncIterator[str]:
+    quiet_polls = 0
+    yield ": the log follows\n\n"
+    while not stopping.is_set():
+        page = await read_events(event_log, place, _SCANNED_AT_ONCE)
+        for logged in page.events:
+            yield f"id: {logged.log_id}\nevent: {logged.event.type}\ndata: {logged.event.body}\n\n"
+        place = page.next
+        quiet_polls = 0 if page.events else quiet_polls + 1
+        if quiet_polls == _HEARTBEAT_EVERY_POLLS:
+            quiet_polls = 0
+            yield ": still here\n\n"
+        if not page.events:
+            await _pause(stopping)
+
+
+async def _pause(stopping: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_POLL_SECONDS):
+            await stopping.wait()
+    except TimeoutError:
+        return
+
+
+def _shown(logged: LoggedEvent) -> dict[str, object]:
+    event = logged.event
+    return {"cursor": logged.log_id, "id": event.id, **json.loads(event.body)}

@@ -1,0 +1,154 @@
+"""The rules of fan-out: which subscriptions an event is for, and in what order deliveries are enqueued."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from services.notify.subscriptions import Filter, Subscription
+from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
+from shared.ids import DeliveryId, LogId, SubscriptionId, delivery_id
+
+LOG_START = LogId("0-0")
+
+Position = tuple[int, int]
+"""A log id in a form that compares as the log is ordered."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """
+    How far a shard has come: `passed` is done for every subscription.
+
+    `within` is the entry after it that is done for the subscriptions up to `upto`; empty when none is half done.
+    """
+
+    passed: LogId = LOG_START
+    within: LogId | None = None
+    upto: SubscriptionId | None = None
+
+    def place_of(self, subscription: SubscriptionId) -> LogId:
+        """Return the last entry that was handled for this subscription."""
+        if self.within is not None and self.upto is not None and subscription <= self.upto:
+            return self.within
+        return self.passed
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What filters look at."""
+
+    type: str
+    lang: str
+    section: str
+    source: str
+    tags: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An entry of the log with what filters look at; without facts it is for no webhook."""
+
+    log_id: LogId
+    position: Position
+    event: AnnouncedEvent | None = None
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True)
+class PlannedDelivery:
+    """One event that is for one subscription."""
+
+    id: DeliveryId
+    subscription_id: SubscriptionId
+    log_id: LogId
+    event: AnnouncedEvent
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one step enqueues, in the order of the log, and where the cursor stands after it."""
+
+    deliveries: tuple[PlannedDelivery, ...]
+    cursor: Cursor
+
+
+class CompiledFilter:
+    """A filter made ready to be asked often."""
+
+    def __init__(self, wanted: Filter) -> None:
+        self._types = frozenset(wanted.types)
+        self._langs = frozenset(wanted.langs)
+        self._sources = frozenset(wanted.sources)
+        self._tags = frozenset(wanted.tags)
+        self._sections = wanted.sections
+        self._below = tuple(f"{section}/" for section in wanted.sections)
+
+    def matches(self, facts: Facts) -> bool:
+        return (
+            (not self._types or facts.type in self._types)
+            and (not self._langs or facts.lang in self._langs)
+            and (not self._sources or facts.source in self._sources)
+            and (not self._tags or not self._tags.isdisjoint(facts.tags))
+            and (not self._sections or facts.section in self._sections or facts.section.startswith(self._below))
+        )
+
+
+def candidate(logged: LoggedEvent) -> Candidate:
+    """Return the entry with its facts. Raises ValueError or KeyError for a body that is not ours."""
+    event = logged.event
+    if event.type == FEEDS_CHANGED:
+        return Candidate(logged.log_id, position(logged.log_id), event)
+    item = json.loads(event.body)["data"]["item"]
+    facts = Facts(event.type, item["lang"], item["section"], item["source"], frozenset(item.get("tags") or ()))
+    return Candidate(logged.log_id, position(logged.log_id), event, facts)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A subscription with its filter made ready."""
+
+    id: SubscriptionId
+    filter: CompiledFilter
+    since: Position
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> "Listener":
+        return cls(subscription.id, CompiledFilter(subscription.filter), position(subscription.since))
+
+    def wants(self, entry: Candidate) -> bool:
+        """Whether the entry is for this subscription: it matches, and came after the subscription was made."""
+        return entry.facts is not None and entry.position > self.since and self.filter.matches(entry.facts)
+
+
+def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cursor, limit: int) -> Plan:
+    """
+    Return the next step of a shard: at most `limit` deliveries from `entries`, which follow the cursor in the log.
+
+    `listeners` are sorted by id, so that a step may end in the middle of an event and the next one go on there.
+    """
+    deliveries: list[PlannedDelivery] = []
+    for entry in entries:
+        resumed_after = cursor.upto if cursor.within == entry.log_id else None
+        for listener in listeners:
+            if resumed_after is not None and listener.id <= resumed_after:
+                continue
+            if not listener.wants(entry):
+                continue
+            if len(deliveries) == limit:
+                return Plan(tuple(deliveries), cursor)
+            deliveries.append(_planned(entry, listener.id))
+            cursor = replace(cursor, within=entry.log_id, upto=listener.id)
+        cursor = Cursor(passed=entry.log_id)
+    return Plan(tuple(deliveries), cursor)
+
+
+def _planned(entry: Candidate, subscription: SubscriptionId) -> PlannedDelivery:
+    if entry.event is None:
+        raise ValueError("an entry without an event is for nobody")
+    return PlannedDelivery(delivery_id(entry.event.id, subscription), subscription, entry.log_id, entry.event)
+
+
+def position(log_id: LogId) -> Position:
+    """Return the place that a log id spells."""
+    milliseconds, _, sequence = log_id.partition("-")
+    return int(milliseconds), int(sequence or 0)

