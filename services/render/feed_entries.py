@@ -1,7 +1,7 @@
 """
 An item as it stands in feeds: each format's element, serialised once for a revision, so that a feed is a join.
 
-Measured with 20 items of 7 kB: a feed of ready entries takes under 0.1 ms, one of lxml elements 1.5 ms, and one
+Measured with 20 items of 1.3 kB: a feed of ready entries takes 0.05 ms, making their elements another 1.5 ms, and one
 publish touches a dozen feeds.
 """
 

@@ -29,11 +29,11 @@ def theme() -> Theme:
 
 
 def test_an_article_reads_title_date_and_text_and_nothing_between(theme: Theme) -> None:
-    item = an_item(lang="ru", title="Мост открыт", body="Движение началось.\n\nЖители довольны.")
+    item = an_item(lang="ru", title="Мост открыт", body="Движение началось.\n\n«Жители довольны».")
 
     article = found(item_tree(theme, item), "//main")[0]
 
-    assert text_of(article) == "Мост открыт 30 июля 2023, 17:25 Движение началось. Жители довольны."
+    assert text_of(article) == "Мост открыт 30 июля 2023, 17:25 Движение началось. «Жители довольны»."
 
 
 def test_the_lead_and_the_image_stand_between_date_and_text(theme: Theme) -> None:

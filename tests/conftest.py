@@ -1,0 +1,56 @@
+"""What every test may ask for: a real server, settings, and a whole Clarion on a free port."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+
+from services.embedded_redis import embedded_redis
+from shared.redis_client import connect
+from shared.settings import Settings
+from tests.factories import some_settings
+from tests.fakes import Clarion, running_clarion
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One real server for the whole run."""
+    with embedded_redis(tmp_path_factory.mktemp("store")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def store_url(server_url: str) -> str:
+    """The server's address, with nothing in it."""
+    with SyncRedis.from_url(server_url) as client:
+        client.flushall()
+    return server_url
+
+
+@pytest.fixture
+async def redis(store_url: str) -> AsyncIterator[Redis]:
+    client = connect(store_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store_url: str, free_port: int) -> Settings:
+    return some_settings(tmp_path, store_url, port=free_port, base_url=f"http://127.0.0.1:{free_port}")
+
+
+@pytest.fixture
+async def clarion(settings: Settings) -> AsyncIterator[Clarion]:
+    """All three services, in this process, over HTTP on loopback."""
+    async with running_clarion(settings) as running:
+        yield running
