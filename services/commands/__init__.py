@@ -1,0 +1,1 @@
+"""The commands of `clarion`, by what they are about."""
