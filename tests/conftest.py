@@ -1,6 +1,5 @@
 """What every test may ask for: a real server, settings, and a whole Clarion on a free port."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from services.embedded_redis import embedded_redis
 from shared.redis_client import connect
 from shared.settings import Settings
 from tests.factories import some_settings
-from tests.fakes import Clarion, running_clarion
+from tests.fakes import Clarion, a_free_port, running_clarion
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +38,7 @@ async def redis(store_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    return a_free_port()
 
 
 @pytest.fixture

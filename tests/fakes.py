@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,11 +67,18 @@ class Receiver:
         await send({"type": "http.response.body", "body": b""})
 
 
+def a_free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
 @contextlib.asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    """Run a subscriber's endpoint on a free port."""
+async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
+    """Run a subscriber's endpoint, on a free port unless one is given."""
     receiver = Receiver("")
-    async with http_server(receiver, "127.0.0.1", 0) as port:
+    async with http_server(receiver, "127.0.0.1", port) as port:  # noqa: PLR1704 - the port that it got
         receiver.url = f"http://127.0.0.1:{port}/hook"
         yield receiver
 
