@@ -16,7 +16,15 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 
 from services.render.markup import absolute_urls, body_html, excerpt, printable, text_of
-from services.render.page_data import EXCERPT_CHARS, became_public, one_line, section_places, tag_name
+from services.render.page_data import (
+    EXCERPT_CHARS,
+    became_public,
+    one_line,
+    safe_attachments,
+    safe_images,
+    section_places,
+    tag_name,
+)
 from shared.clock import iso
 from shared.ids import ItemId
 from shared.items import Attachment, Image, PublicItem
@@ -110,10 +118,11 @@ def _content_of(item: PublicItem, site: Site, base_url: str) -> _Content:
     revision = item.revision
     url = base_url + item.path
     attachments = [
-        attachment.model_copy(update={"url": urljoin(url, attachment.url)}) for attachment in revision.attachments
+        attachment.model_copy(update={"url": urljoin(url, attachment.url)}) for attachment in safe_attachments(revision)
     ]
+    images = safe_images(revision)
     body = body_html(revision.body, revision.body_format)
-    whole = "\n".join([*map(_figure, revision.images), body, _attachment_list(attachments)])
+    whole = "\n".join([*map(_figure, images), body, _attachment_list(attachments)])
     return _Content(
         uri=tag_uri(base_url, item.item.id),
         url=url,
@@ -126,7 +135,7 @@ def _content_of(item: PublicItem, site: Site, base_url: str) -> _Content:
         authors=revision.authors,
         section="/".join(place.name for place in section_places(site, revision.section, revision.lang)),
         tags=[tag_name(site, tag, revision.lang) for tag in revision.tags],
-        image_url=urljoin(url, revision.images[0].url) if revision.images else None,
+        image_url=urljoin(url, images[0].url) if images else None,
         attachments=attachments,
     )
 
@@ -141,7 +150,7 @@ def _summary_of(summary: str | None, body: str) -> str | None:
 
 def _figure(image: Image) -> str:
     size = "".join(f' {name}="{value}"' for name, value in (("width", image.width), ("height", image.height)) if value)
-    words = " ".join(html.escape(part) for part in (image.caption, image.credit) if part)
+    words = " · ".join(html.escape(part) for part in (image.caption, image.credit) if part)
     caption = f"<figcaption>{words}</figcaption>" if words else ""
     return f'<figure><img src="{html.escape(image.url)}" alt="{html.escape(image.alt)}"{size}>{caption}</figure>'
 

@@ -4,7 +4,7 @@ import html
 import re
 import unicodedata
 from typing import assert_never
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
@@ -35,11 +35,13 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
 }
 _NUMBER = re.compile(r"[0-9]{1,4}")
+_MISREAD_IN_URL = re.compile(r"[\x00-\x1f\\]")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 
 # nh3 writes every tag in one way: lower case, values in double quotes. These rely on it.
 _HEADING_TAG = re.compile(r"(</?h)([1-6])(?=[ >])")
 _EMPTY_HEADING = re.compile(r"<h([1-6])[^>]*>(?:\s|&nbsp;|<br>)*</h\1>")
+_EMPTY_HEADER_CELL = re.compile(r"<th>\s*</th>")
 _IMAGE_TAG = re.compile(r'<img((?: [a-z-]+="[^"]*")*)>')
 _BLOCK_END = re.compile(r"</(?:p|h[1-6]|li|dt|dd|tr|caption|blockquote|pre|div|figure|figcaption|summary)>|<[bh]r>")
 _CELL_END = re.compile(r"</t[dh]>")
@@ -61,12 +63,12 @@ def body_html(body: str, body_format: BodyFormat) -> str:
     Text: a blank line begins a paragraph, a single newline is a line break. Markdown: CommonMark with tables and
     strikethrough, raw HTML shown as text. Headings are numbered anew so that the topmost is h2 and none is skipped.
     """
-    return _headings_below_h1(_whole_images(_BODY.clean(_converted(printable(body), body_format))))
+    return _accessible(_BODY.clean(_converted(printable(body), body_format)))
 
 
 def absolute_urls(body: str, base_url: str) -> str:
     """Return sanitised HTML with every link and image resolved against `base_url`, as feeds need it."""
-    return _whole_images(_cleaner(base_url).clean(body))
+    return _accessible(_cleaner(base_url).clean(body))
 
 
 def scrollable_tables(body: str) -> str:
@@ -92,6 +94,18 @@ def excerpt(text: str, limit: int = 200) -> str:
     return cut.rstrip(_NOT_BEFORE_ELLIPSIS) + "…"
 
 
+def is_image_url(url: str) -> bool:
+    """Tell whether an image comes over https or from the site itself."""
+    parts = _address(url)
+    return parts is not None and (parts.scheme == "https" or not (parts.scheme or parts.netloc))
+
+
+def is_link_url(url: str) -> bool:
+    """Tell whether an address may be linked to: on the web or on the site itself."""
+    parts = _address(url)
+    return parts is not None and parts.scheme in {"http", "https", ""}
+
+
 def printable(text: str) -> str:
     """Return the text without the characters that neither XML nor HTML allows."""
     return _UNPRINTABLE.sub("", text.replace("\r\n", "\n"))
@@ -113,15 +127,16 @@ def _with_breaks(paragraph: str) -> str:
     return "<br>\n".join(html.escape(line.strip(" \t\r")) for line in paragraph.strip().split("\n"))
 
 
+def _accessible(body: str) -> str:
+    """Return sanitised HTML without what assistive technology stumbles over."""
+    return _headings_below_h1(_EMPTY_HEADER_CELL.sub("<td></td>", _IMAGE_TAG.sub(_whole_image, body)))
+
+
 def _headings_below_h1(body: str) -> str:
     body = _EMPTY_HEADING.sub("", body)
     levels = sorted({match[2] for match in _HEADING_TAG.finditer(body)})
     new_level = {level: str(min(rank, 6)) for rank, level in enumerate(levels, start=2)}
     return _HEADING_TAG.sub(lambda match: match[1] + new_level[match[2]], body)
-
-
-def _whole_images(body: str) -> str:
-    return _IMAGE_TAG.sub(_whole_image, body)
 
 
 def _whole_image(match: re.Match[str]) -> str:
@@ -163,7 +178,7 @@ def _joins(text: str, position: int) -> bool:
 def _allowed_value(_tag: str, attribute: str, value: str) -> str | None:
     match attribute:
         case "src":
-            return value if _may_be_shown(value) else None
+            return value if is_image_url(value) else None
         case "width" | "height" | "colspan" | "rowspan" | "start":
             return value if _NUMBER.fullmatch(value) else None
         case "dir":
@@ -176,16 +191,14 @@ def _allowed_value(_tag: str, attribute: str, value: str) -> str | None:
             return value
 
 
-def _may_be_shown(url: str) -> bool:
-    """Tell whether an image comes over https or from the site itself."""
+def _address(url: str) -> SplitResult | None:
     # A browser reads `\` as `/` and drops tabs and newlines, so that `/\host` leaves the site.
-    if not url.strip() or any(character in url for character in "\\\t\r\n"):
-        return False
+    if not url.strip() or _MISREAD_IN_URL.search(url):
+        return None
     try:
-        parts = urlsplit(url.strip())
+        return urlsplit(url.strip())
     except ValueError:
-        return False
-    return parts.scheme == "https" or not (parts.scheme or parts.netloc)
+        return None
 
 
 def _cleaner(base_url: str | None = None) -> nh3.Cleaner:

@@ -7,7 +7,15 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from services.render.markup import body_html, excerpt, printable, scrollable_tables, text_of
+from services.render.markup import (
+    body_html,
+    excerpt,
+    is_image_url,
+    is_link_url,
+    printable,
+    scrollable_tables,
+    text_of,
+)
 from services.render.words import Language, shipped_language
 from shared.items import Attachment, Image, PublicItem, Revision
 from shared.listings import Listing
@@ -140,7 +148,7 @@ def card_of(item: PublicItem, site: Site, language: Language | None = None) -> C
         date=words.date(moment),
         time=words.time(moment),
         date_time=words.date_and_time(moment),
-        image=revision.images[0] if revision.images else None,
+        image=next(iter(safe_images(revision)), None),
     )
 
 
@@ -155,8 +163,8 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
         body=Markup(scrollable_tables(body_html(revision.body, revision.body_format))),  # noqa: S704
         crumbs=section_places(site, revision.section, revision.lang),
         byline=_byline(revision),
-        images=revision.images,
-        downloads=[_download(attachment, language) for attachment in revision.attachments],
+        images=safe_images(revision),
+        downloads=[_download(attachment, language) for attachment in safe_attachments(revision)],
         facts=_facts(revision, language),
         tags=[Place(tag_name(site, tag, revision.lang), tag_path(revision.lang, tag)) for tag in revision.tags],
         translations=[translation for translation in translations if translation.lang != revision.lang],
@@ -172,6 +180,16 @@ def became_public(item: PublicItem) -> datetime:
     if item.revision.publish_at is not None:
         moments.append(item.revision.publish_at)
     return max(moments)
+
+
+def safe_images(revision: Revision) -> Sequence[Image]:
+    """Return the images that may be shown. Ingest refuses others; this is the second lock."""
+    return tuple(image for image in revision.images if is_image_url(image.url))
+
+
+def safe_attachments(revision: Revision) -> Sequence[Attachment]:
+    """Return the attachments that may be linked to. Ingest refuses others; this is the second lock."""
+    return tuple(attachment for attachment in revision.attachments if is_link_url(attachment.url))
 
 
 def section_places(site: Site, section_path_: str, lang: str) -> Sequence[Place]:

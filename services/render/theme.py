@@ -233,6 +233,7 @@ def _environment(files: ThemeFiles, base_url: str) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         auto_reload=False,
     )
     styles = [files.static_path(name) for name in ("site.css", "theme.css") if name in files.static_names]

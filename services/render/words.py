@@ -18,7 +18,6 @@ from typing import Literal
 from babel import Locale
 from babel.dates import parse_pattern
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 from babel.units import format_unit
 
 SHIPPED_LOCALES = Path(__file__).parent / "locales"
@@ -87,9 +86,6 @@ class Language:
                 tenths = round(size_bytes / one, 1)
                 return format_unit(tenths, unit, length="short", locale=self._locale)
         return format_unit(size_bytes, "byte", length="short", locale=self._locale)
-
-    def number(self, value: int) -> str:
-        return format_decimal(value, locale=self._locale)
 
     def _pattern(self, name: str) -> str:
         return self._words.get(("pattern", name), name)

@@ -38,7 +38,7 @@ STEPS = [
     "services.notify.shard_advance:ShardAdvance._write_plan",
     "services.notify.delivering:Delivering.attempt",
     "services.notify.sender:Sender.send",
-    "services.notify.delivery_worker:DeliveryWorker._settle",
+    "services.notify.delivering:Delivering._decided",
 ]
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import feedparser  # type: ignore[import-untyped]  # it has no types
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from services.render.feeds import Feed, Tombstone, atom, feed_entry_of, feed_head_of, json_feed, rss
+from services.render.page_data import one_line
 from shared.ids import item_id
 from shared.items import Attachment, Image, PublicItem
 from shared.listings import Listing
@@ -71,6 +74,14 @@ def test_any_title_arrives_as_it_was_written(write: Any) -> None:
     assert texts(document, "//item/title/text() | //a:entry/a:title/text()") == [READ_AS]
 
 
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_any_text_at_all_makes_feeds_that_parse(text: str) -> None:
+    feed = a_feed(an_item(title=text, body=text, authors=(text,)))
+
+    for document in (rss(feed), atom(feed)):
+        assert "".join(texts(document, "//item/title/text() | //a:entry/a:title/text()")).strip() == one_line(text)
+
+
 def test_a_title_in_rss_has_its_marks_as_hexadecimal_references() -> None:
     assert b"<title>1 &#x3C; 2 &#x26; 3 &#x3E; 2</title>" in rss(a_feed(an_item(title="1 < 2 & 3 > 2")))
 
@@ -97,7 +108,7 @@ def test_addresses_in_feeds_are_absolute() -> None:
     assert 'href="https://press.example.org/x/"' in html
     assert 'src="https://press.example.org/en/news/2023/07/item-1/y.png"' in html
     assert 'src="https://press.example.org/media/a.svg" alt="A" width="4" height="3"' in html
-    assert "<figcaption>Cap Cred</figcaption>" in html
+    assert "<figcaption>Cap · Cred</figcaption>" in html
     assert 'href="https://press.example.org/media/a.pdf"' in html
 
 

@@ -4,7 +4,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from services.render.markup import absolute_urls, body_html, excerpt, printable, scrollable_tables, text_of
+from services.render.markup import (
+    absolute_urls,
+    body_html,
+    excerpt,
+    is_image_url,
+    is_link_url,
+    printable,
+    scrollable_tables,
+    text_of,
+)
 from shared.items import BodyFormat
 
 ATTACKS = [
@@ -197,6 +206,10 @@ def test_images_are_whole(body: str, expected: str) -> None:
     assert body_html(body, "html") == expected
 
 
+def test_an_empty_header_cell_heads_nothing() -> None:
+    assert "<th>" not in body_html("| |\n|---|\n| x |", "markdown")
+
+
 def test_links_and_images_become_absolute_for_feeds() -> None:
     html = body_html('<a href="/x/">a</a><a href="y#z">b</a><img src="../i.png"><a href="mailto:a@e.org">c</a>', "html")
 
@@ -244,6 +257,25 @@ def test_text_has_a_line_for_each_block() -> None:
 def test_an_excerpt_is_cut_at_a_word(text: str, limit: int, expected: str) -> None:
     assert excerpt(text, limit) == expected
     assert len(excerpt(text, limit)) <= max(limit, len(expected))
+
+
+@pytest.mark.parametrize(
+    ("url", "linked", "shown"),
+    [
+        ("https://e.org/a.png", True, True),
+        ("http://e.org/a.png", True, False),
+        ("/media/a.png", True, True),
+        ("//e.org/a.png", True, False),
+        ("/\\e.org/a.png", False, False),
+        ("java\nscript:alert(1)", False, False),
+        ("javascript:alert(1)", False, False),
+        ("data:image/png;base64,", False, False),
+        ("https://[broken/", False, False),
+        (" ", False, False),
+    ],
+)
+def test_only_some_addresses_may_be_linked_or_shown(url: str, linked: bool, shown: bool) -> None:
+    assert (is_link_url(url), is_image_url(url)) == (linked, shown)
 
 
 def test_characters_that_neither_xml_nor_html_allows_are_dropped() -> None:

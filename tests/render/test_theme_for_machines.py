@@ -173,3 +173,13 @@ def test_two_themes_of_the_same_files_write_the_same_bytes(theme: Theme) -> None
     assert every_page(again) == every_page(theme)
     assert again.fingerprint == theme.fingerprint
     assert again.static_files() == theme.static_files()
+
+
+def test_an_address_that_would_run_is_left_out(theme: Theme) -> None:
+    script = "javascript:alert(1)"
+    item = an_item(
+        images=(Image(url=script, alt=""),),
+        attachments=(Attachment(url=script, title="Annex", media_type="application/pdf"),),
+    )
+
+    assert script.encode() not in theme.item_page(item, ())
