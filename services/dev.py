@@ -24,6 +24,7 @@ from services.embedded_redis import embedded_redis
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.render import app as render
+from shared.background import background
 from shared.errors import ClarionError
 from shared.logs import configure_logs
 from shared.server import http_server, stop_signals
@@ -141,11 +142,12 @@ def _refuse_taken_port(options: DevOptions) -> None:
 
 async def _until_stopped(settings: Settings, options: DevOptions) -> None:
     with stop_signals() as stop:
-        async with clarion_running(settings) as app, http_server(app, settings.host, settings.port):
-            greeting = asyncio.create_task(_greet(settings, options))
+        async with (
+            clarion_running(settings) as app,
+            http_server(app, settings.host, settings.port, app.notify.state.stopping),
+            background(_greet(settings, options)),
+        ):
             await stop.wait()
-            greeting.cancel()
-            await asyncio.gather(greeting, return_exceptions=True)
     console.print("stopped")
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from shared.logs import configure_logs
@@ -29,8 +30,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def http_server(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `app` while the block runs; yields the port, which the kernel picks when `port` is 0."""
+async def http_server(app: ASGIApp, host: str, port: int, stopping: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """
+    Serve `app` while the block runs; yields the port, which the kernel picks when `port` is 0.
+
+    `stopping` is set before connections are drained: answers that have no end of their own, such as event streams,
+    end by it.
+    """
     config = uvicorn.Config(
         app,
         host=host,
@@ -51,20 +57,24 @@ async def http_server(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
+        if stopping is not None:
+            stopping.set()
         server.should_exit = True
         await task
 
 
-def serve(running: Callable[[Settings], AbstractAsyncContextManager[ASGIApp]]) -> None:
+def serve(running: Callable[[Settings], AbstractAsyncContextManager[FastAPI]]) -> None:
     """Run one service by its `CLARION_*` settings until SIGINT or SIGTERM, then return."""
     settings = Settings()
     configure_logs(settings.log_format)
 
     async def until_stopped() -> None:
         with stop_signals() as stop:
-            async with running(settings) as app, http_server(app, settings.host, settings.port) as port:
-                log.info("service.started", host=settings.host, port=port)
-                await stop.wait()
+            async with running(settings) as app:
+                stopping = getattr(app.state, "stopping", None)
+                async with http_server(app, settings.host, settings.port, stopping) as port:
+                    log.info("service.started", host=settings.host, port=port)
+                    await stop.wait()
         log.info("service.stopped")
 
     uvloop.run(until_stopped())

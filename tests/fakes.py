@@ -119,7 +119,7 @@ async def running_clarion(settings: Settings) -> AsyncIterator[Clarion]:
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     async with (
         clarion_running(settings) as app,
-        http_server(app, settings.host, settings.port),
+        http_server(app, settings.host, settings.port, app.notify.state.stopping),
         httpx.AsyncClient(base_url=settings.base_url, headers=headers, timeout=PATIENCE_SECONDS) as client,
     ):
         yield Clarion(client, settings)
