@@ -5,10 +5,10 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test check format lock
+.PHONY: help install dev test test-compose test-compose-crashes check format lock screenshots
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv with everything, the clarion command in it
 
@@ -25,6 +25,13 @@ dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.
 test: check ## run every check and test that CI runs
 	$(BIN)/python -m pytest
 
+BASE ?= http://127.0.0.1:8080
+test-compose: $(STAMP) ## run the journey from outside against what `docker compose up` started (BASE=…)
+	CLARION_TEST_BASE=$(BASE) $(BIN)/python -m pytest tests/compose/test_journey.py
+
+test-compose-crashes: $(STAMP) ## kill and stop its containers under load, from this host (BASE=…; takes minutes)
+	CLARION_TEST_BASE=$(BASE) $(BIN)/python -m pytest tests/compose/test_crashes.py
+
 check: $(STAMP) ## run the linters, the type checker and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +41,9 @@ check: $(STAMP) ## run the linters, the type checker and the import contracts
 format: $(STAMP) ## format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: $(STAMP) ## take the README's screenshots with Chromium
+	$(BIN)/python docs/make_screenshots.py
 
 lock: $(STAMP) ## pin the dependencies of pyproject.toml with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
