@@ -11,6 +11,7 @@ import structlog
 log = structlog.get_logger()
 
 _BROKEN_EXIT = 70
+_CANCEL_AGAIN_SECONDS = 0.2
 
 
 @contextlib.asynccontextmanager
@@ -20,9 +21,21 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
+        await cancelled(*tasks)
+
+
+async def cancelled(*tasks: asyncio.Task[Any]) -> None:
+    """
+    Cancel the tasks and return once they have ended.
+
+    Once is not enough: until Python 3.12, `asyncio.wait_for` (redis-py sends every command in one) loses a
+    cancellation that comes in the moment its work is done, and the task goes on for ever.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -44,11 +44,15 @@ def problem_content(
 
 def field_errors(error: ValidationError | RequestValidationError) -> tuple[FieldError, ...]:
     """Return what pydantic found, with JSON Pointers (RFC 6901) into the body."""
-    return tuple(FieldError(_pointer(found["loc"]), _in_words(found["type"], found["msg"])) for found in error.errors())
+    # FastAPI says in front where it looked (body, query, path); pydantic by itself does not.
+    start = 1 if isinstance(error, RequestValidationError) else 0
+    return tuple(
+        FieldError(_pointer(found["loc"][start:]), _in_words(found["type"], found["msg"])) for found in error.errors()
+    )
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location if part != "body"]
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
     return "".join(f"/{part}" for part in parts)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -40,6 +41,14 @@ class Found:
     item: Item | None
     latest: Revision | None
     public: Revision | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item stands in a listing: under which date (milliseconds), and before which others of the same one."""
+
+    score: int
+    item: ItemId
 
 
 class ItemStore:
@@ -107,9 +116,44 @@ class ItemStore:
             ItemId(str(member)) for member in sorted(scores, key=lambda one: (scores[one], one), reverse=True)[:limit]
         ]
 
+    async def newest_after(self, listing: Listing, after: Place | None, limit: int) -> list[Place]:
+        """
+        Return the places that follow `after`, newest first; from the top for None.
+
+        What came in meanwhile moves nothing: the place is found again by its date, and among many of one date by rank.
+        """
+        key = keys.newest(listing)
+        start = 0 if after is None else await self._rank_after(key, after)
+        # Any: redis-py's type is the union of every reply that ZRANGE may give.
+        found: Any = await self._redis.zrange(key, start, start + limit - 1, desc=True, withscores=True)
+        return [Place(int(score), ItemId(member)) for member, score in found]
+
+    async def _rank_after(self, key: str, place: Place) -> int:
+        """Return how many members stand at or above the place, whether it is still taken or not."""
+        above, rest = await asyncio.gather(
+            self._redis.zcount(key, f"({place.score}", "+inf"), self._redis.zcount(key, place.score, place.score)
+        )
+        # Members of one score are ordered by name; these are at most the items of one moment, halved at each step.
+        low, high = int(above), int(above) + int(rest)
+        while low < high:
+            middle = (low + high) // 2
+            member = await self._redis.zrange(key, middle, middle, desc=True)
+            if member and str(member[0]) >= place.item:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
     async def released(self, listing: Listing, limit: int) -> list[ItemId]:
         """Return the items of a listing that became public last: what its feeds show."""
         return await self._top(keys.released(listing), limit)
+
+    async def tombstones(self, listing: Listing) -> list[tuple[ItemId, datetime]]:
+        """Return the items withdrawn from a listing with the moment of it, newest first: what its feeds say is gone."""
+        found: Any = await self._redis.zrange(  # Any: see newest_after
+            keys.tombstones(listing), 0, -1, desc=True, withscores=True
+        )
+        return [(ItemId(member), from_ms(int(score))) for member, score in found]
 
     async def _top(self, key: str, limit: int) -> list[ItemId]:
         return [ItemId(str(member)) for member in await self._redis.zrange(key, 0, limit - 1, desc=True)]
@@ -143,6 +187,18 @@ class ItemStore:
         """Return the public members of a translation set by language."""
         members = await self._redis.hgetall(keys.translation_set(name))
         return {str(lang): ItemId(str(member)) for lang, member in members.items()}
+
+    async def translation_sets(self, names: Iterable[str]) -> dict[str, dict[str, ItemId]]:
+        """Return the public members of several translation sets, each by language."""
+        wanted = list(names)
+        pipe = self._redis.pipeline(transaction=False)
+        for name in wanted:
+            pipe.hgetall(keys.translation_set(name))
+        found = await pipe.execute() if wanted else []
+        return {
+            name: {str(lang): ItemId(str(member)) for lang, member in members.items()}
+            for name, members in zip(wanted, found, strict=True)
+        }
 
     async def owners(self, paths: Sequence[str]) -> list[ItemId | None]:
         """Return which item each path belongs to, or once did: an old path stays its item's for the redirect."""

@@ -1,19 +1,22 @@
 """Write a revision of an item with everything that follows from it, as one step of the store."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from shared import keys
 from shared.clock import iso, to_ms
+from shared.errors import Unavailable
 from shared.events import ItemEventType
 from shared.ids import event_id
+from shared.item_indexes import Indexes, Op, index_ops, tombstone_ops
 from shared.items import Item, Revision, UpdateType
-from shared.listings import Listing, Placement, placement_of
+from shared.listings import Placement, placement_of
 from shared.lua import load_script
 from shared.site_file import Site
 
@@ -24,7 +27,7 @@ _STATUSES: Mapping[str, WriteStatus] = {
     "path": "path",
     "translation": "translation",
 }
-Op = tuple[str | int, ...]
+_REPLICAS_ANSWER_WITHIN_MS = 2000
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,21 @@ class NewEvent:
 
 
 @dataclass(frozen=True)
+class AuditNote:
+    """Who does it, and what it is: `published`, `scheduled`, `withdrawn`, …"""
+
+    actor: str
+    act: str
+    trace_id: str
+
+
+@dataclass(frozen=True)
 class Write:
     """
     One step of an item: from `before`, which the writer saw and which must still stand, to `after`.
 
     `shown_before` and `shown_after` are the revisions that lists show, None for none: paths, indexes and translation
-    sets follow from their difference. `revision` is kept under its number, `event` tells render.
+    sets follow from their difference. `revision` is kept under its number, `event` tells render, `note` the auditors.
     """
 
     write_id: str
@@ -53,27 +65,38 @@ class Write:
     shown_after: Revision | None = None
     revision: Revision | None = None
     event: NewEvent | None = None
+    note: AuditNote | None = None
 
 
 class ItemWriter:
     """The only hand that changes items."""
 
-    def __init__(self, redis: Redis, site: Site) -> None:
+    def __init__(self, redis: Redis, site: Site, wait_replicas: int = 0) -> None:
+        self._redis = redis
         self._script = load_script(redis, "shared", "write_item.lua")
         self._site = site
+        self._wait_replicas = wait_replicas
 
     async def write(self, write: Write) -> WriteStatus:
-        """Do it all, or nothing and say why; a write that was sent before is not done again."""
+        """
+        Do it all, or nothing and say why; a write that was sent before is not done again.
+
+        Raises Unavailable where it is done and not on as many replicas as the settings ask for.
+        """
         item_id = write.after.id
         left, entered = _translation_slot(write.shown_before), _translation_slot(write.shown_after)
         if left == entered:
             left = entered = None
-        indexes = _Indexes(first_place=8)
-        ops = list(_index_ops(self._placement_before(write), self._placement_after(write), indexes))
+        indexes = Indexes(first_place=9)
+        before, after = self._placement_before(write), self._placement_after(write)
+        # A revision that only waits changes no list, nor when one changed last: readers could tell.
+        ops = list(index_ops(before, after, indexes)) if write.shown_before != write.shown_after else []
+        withdrawn_at = write.event.occurred_at if write.event and write.event.type == "item.withdrawn.v1" else None
+        ops += tombstone_ops(before, after, withdrawn_at, indexes)
         item_key = keys.item(item_id)
         # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.
-        status, _ = await self._script(
-            keys=[
+        status, _ = await self._run(
+            [
                 item_key,
                 keys.revisions(item_id),
                 keys.PATHS,
@@ -81,11 +104,36 @@ class ItemWriter:
                 keys.ITEMS_STREAM,
                 keys.translation_set(entered[0]) if entered else item_key,
                 keys.translation_set(left[0]) if left else item_key,
+                keys.AUDIT,
                 *indexes.keys,
             ],
-            args=[json.dumps(_spelled(write, left, entered, ops), ensure_ascii=False)],
+            json.dumps(_spelled(write, left, entered, ops), ensure_ascii=False),
         )
         return _STATUSES[status]
+
+    async def confirm(self) -> None:
+        """Return once everything written so far is on as many replicas as the settings ask for."""
+        if self._wait_replicas:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
+                await self._replicated(pipe)
+
+    async def _run(self, script_keys: list[str], argument: str) -> Sequence[str]:
+        if not self._wait_replicas:
+            answer: Sequence[str] = await self._script(keys=script_keys, args=[argument])
+            return answer
+        # One connection for both: WAIT speaks of what its own connection wrote before.
+        async with self._redis.pipeline(transaction=False) as pipe:
+            await self._script(keys=script_keys, args=[argument], client=pipe)
+            return await self._replicated(pipe)
+
+    async def _replicated(self, pipe: Pipeline) -> Sequence[str]:
+        pipe.wait(self._wait_replicas, _REPLICAS_ANSWER_WITHIN_MS)
+        answer, replicas = await pipe.execute()
+        if replicas < self._wait_replicas:
+            raise Unavailable(f"{replicas} replicas have it, {self._wait_replicas} must: repeat the same request")
+        written: Sequence[str] = answer
+        return written
 
     def _placement_before(self, write: Write) -> Placement | None:
         if write.before is None or write.before.released_at is None or write.shown_before is None:
@@ -118,6 +166,7 @@ def _spelled(
         "expected": _standing(write.before),
         "fields": [part for pair in fields_of(after).items() for part in pair],
         "event": _event_fields(write),
+        "audit": _audit_fields(write),
         "ops": ops,
     }
     if write.revision is not None:
@@ -176,56 +225,17 @@ def _event_fields(write: Write) -> list[str]:
     return [part for pair in fields.items() for part in pair]
 
 
-class _Indexes:
-    """The keys a script is given, each once, by the place where it finds them."""
-
-    def __init__(self, first_place: int) -> None:
-        self._first_place = first_place
-        self._places: dict[str, int] = {}
-
-    def place(self, key: str) -> int:
-        return self._places.setdefault(key, self._first_place + len(self._places))
-
-    @property
-    def keys(self) -> list[str]:
-        return list(self._places)
-
-
-def _index_ops(before: Placement | None, after: Placement | None, indexes: _Indexes) -> Iterator[Op]:
-    concerned = (before.listings if before else frozenset()) | (after.listings if after else frozenset())
-    for listing in sorted(concerned):
-        yield "touch", indexes.place(keys.listing(listing))
-    for listing in sorted(before.listings if before else ()):
-        if before is not None:
-            yield from _leave(listing, before, after, indexes)
-    for listing in sorted(after.listings if after else ()):
-        if after is not None:
-            yield from _enter(listing, before, after, indexes)
-
-
-def _leave(listing: Listing, before: Placement, after: Placement | None, indexes: _Indexes) -> Iterator[Op]:
-    stays = after is not None and listing in after.listings
-    if not stays:
-        yield "remove", indexes.place(keys.newest(listing))
-        yield "remove", indexes.place(keys.released(listing))
-    if not stays or after is None or before.published_month != after.published_month:
-        month = before.published_month
-        yield "unnumber", indexes.place(keys.archive_month(listing, month)), str(listing), "archive", month
-    if not stays or after is None or before.released_month != after.released_month:
-        month = before.released_month
-        yield "unnumber", indexes.place(keys.feed_month(listing, month)), str(listing), "feed", month
-
-
-def _enter(listing: Listing, before: Placement | None, after: Placement, indexes: _Indexes) -> Iterator[Op]:
-    was = before if before is not None and listing in before.listings else None
-    record = indexes.place(keys.listing(listing))
-    if was is None or was.published_at != after.published_at:
-        yield "add", indexes.place(keys.newest(listing)), str(to_ms(after.published_at))
-    if was is None or was.released_at != after.released_at:
-        yield "add", indexes.place(keys.released(listing)), str(to_ms(after.released_at))
-    if was is None or was.published_month != after.published_month:
-        month = after.published_month
-        yield "number", indexes.place(keys.archive_month(listing, month)), record, f"archive:{month}"
-    if was is None or was.released_month != after.released_month:
-        month = after.released_month
-        yield "number", indexes.place(keys.feed_month(listing, month)), record, f"feed:{month}"
+def _audit_fields(write: Write) -> list[str]:
+    note, item = write.note, write.after
+    if note is None:
+        return []
+    fields = {
+        "actor": note.actor,
+        "act": note.act,
+        "item_id": item.id,
+        "source": item.source,
+        "external_id": item.external_id,
+        "revision": str(item.latest),
+        "trace_id": note.trace_id,
+    }
+    return [part for pair in fields.items() for part in pair]

@@ -17,6 +17,14 @@ PATHS = "{site}:paths"
 SCHEDULED = "{site}:scheduled"
 SITE_RECORD = "{site}:site"
 API_KEYS = "{site}:api-keys"
+AUDIT = "{site}:audit"
+"""Stream of who did what to which item."""
+ERASURES = "{site}:erasures"
+"""Hash, id of an item that is to be erased to who asked for it and when."""
+TICK = "{site}:tick"
+"""The last moment (milliseconds) that the site was told of: what "the last two days" are counted from."""
+REBUILD = "{site}:rebuild"
+"""Hash: who asked last that the site be written anew, and how far render has come with it."""
 TRIMMED = "{site}:trimmed"
 """Hash, stream name to the id of the last entry that was trimmed from it."""
 SHARDS = "{site}:shards"
@@ -57,6 +65,16 @@ def listing(of: Listing) -> str:
     return f"{{site}}:listing:{of}"
 
 
+def listing_pattern() -> str:
+    """Return what matches the key of every listing there ever was."""
+    return "{site}:listing:*"
+
+
+def listing_of(key: str) -> Listing:
+    """Return the listing whose key `listing` made."""
+    return Listing.parse(key.removeprefix("{site}:listing:"))
+
+
 def archive_month(of: Listing, month: str) -> str:
     """
     Sorted set of the item ids published in a month, by a number given once and never again.
@@ -71,8 +89,28 @@ def feed_month(of: Listing, month: str) -> str:
     return f"{{site}}:feed:{of}:{month}"
 
 
+def tombstones(of: Listing) -> str:
+    """Sorted set of the item ids withdrawn from a listing, by when (milliseconds); the last hundred of 90 days."""
+    return f"{{site}}:tombstones:{of}"
+
+
 def idempotency(api_key_name: str, key: str) -> str:
     return f"{{site}}:idempotency:{api_key_name}:{key}"
+
+
+def rate_limit(api_key_name: str) -> str:
+    """Hash: the tokens a key has left, and when they were counted."""
+    return f"{{site}}:rate-limit:{api_key_name}"
+
+
+def console_session(hashed_cookie: str) -> str:
+    """Hash: the sealed API key that a session of the console was begun with, and what its next page tells."""
+    return f"{{site}}:console-session:{hashed_cookie}"
+
+
+def console_sign_ins(who: str) -> str:
+    """Counter of tries to sign in to the console, by where they come from."""
+    return f"{{site}}:console-sign-ins:{who}"
 
 
 @dataclass(frozen=True)
@@ -134,6 +172,51 @@ class Shard:
         return self._key(f"attempts:{subscription}")
 
     @property
+    def replays(self) -> str:
+        """Hash, id of a replay to its JSON."""
+        return self._key("replays")
+
+    @property
     def dead_letters(self) -> str:
         """Stream of the deliveries that were given up."""
         return self._key("dead-letters")
+
+    @property
+    def websub_subscriptions(self) -> str:
+        """Hash, id of a subscription to a feed to its JSON, of those whose intent is verified."""
+        return self._key("websub-subscriptions")
+
+    @property
+    def websub_topics(self) -> str:
+        """Sorted set in which a feed's path, a line feed and a subscription's id make a member: who wants the feed."""
+        return self._key("websub-topics")
+
+    @property
+    def websub_leases(self) -> str:
+        """Sorted set of the subscriptions to feeds, by when they end (milliseconds)."""
+        return self._key("websub-leases")
+
+    @property
+    def websub_due(self) -> str:
+        """Sorted set of the subscriptions to look at because their feed may have changed, by when (milliseconds)."""
+        return self._key("websub-due")
+
+    @property
+    def websub_states(self) -> str:
+        """Hash, id of a subscription to a feed to what it was last sent and who has it in hand."""
+        return self._key("websub-states")
+
+    @property
+    def websub_requests(self) -> str:
+        """Hash, id of a subscription to the last request about it that its callback has not confirmed."""
+        return self._key("websub-requests")
+
+    @property
+    def websub_requests_due(self) -> str:
+        """Sorted set of the requests to see through, by when (milliseconds)."""
+        return self._key("websub-requests-due")
+
+    @property
+    def websub_cursor(self) -> str:
+        """The last entry of the log whose feeds are marked."""
+        return self._key("websub-cursor")

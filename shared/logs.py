@@ -9,7 +9,7 @@ import structlog
 def configure_logs(log_format: str = "json") -> None:
     """Send every log line, ours and the libraries', to standard error: as JSON, or readable with `console`."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False))
         if log_format == "console"
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
@@ -20,11 +20,14 @@ def configure_logs(log_format: str = "json") -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     if log_format != "console":
-        common.append(structlog.processors.dict_tracebacks)
+        # Without the frames' variables: they hold keys, bodies and items under embargo.
+        transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        common.append(structlog.processors.ExceptionRenderer(transformer))
     structlog.configure(
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for at each line: a test runner, or whoever redirects it, may have replaced standard error since.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

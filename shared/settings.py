@@ -3,7 +3,7 @@
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,6 +12,9 @@ Network = IPv4Network | IPv6Network
 
 # 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h: ten attempts over 75 hours.
 STANDARD_RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+
+# Where container engines put secrets: a file `clarion_secrets_key` is as good as the variable, which wins over it.
+_SECRETS_FOLDER = Path("/run/secrets")
 
 
 def _comma_separated(value: Any) -> Any:  # Any: whatever the environment or a test handed in
@@ -23,7 +26,12 @@ def _comma_separated(value: Any) -> Any:  # Any: whatever the environment or a t
 class Settings(BaseSettings):
     """deploy/env.example shows every variable with its default and its reason."""
 
-    model_config = SettingsConfigDict(env_prefix="CLARION_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="CLARION_",
+        frozen=True,
+        extra="forbid",
+        secrets_dir=_SECRETS_FOLDER if _SECRETS_FOLDER.is_dir() else None,
+    )
 
     redis_url: str = "redis://127.0.0.1:6379/0"
     site_file: Path = Path("site.toml")
@@ -39,7 +47,7 @@ class Settings(BaseSettings):
     wait_replicas: Annotated[int, Field(ge=0)] = 0
     allow_weak_durability: bool = False
 
-    claim_after: timedelta = timedelta(seconds=30)
+    claim_after: timedelta = timedelta(seconds=10)
     items_retention: timedelta = timedelta(days=1)
     log_retention: timedelta = timedelta(days=30)
 
@@ -51,6 +59,12 @@ class Settings(BaseSettings):
     attempt_timeout: timedelta = timedelta(seconds=15)
     lease_min: timedelta = timedelta(hours=1)
     lease_default: timedelta = timedelta(days=10)
+    lease_max: timedelta = timedelta(days=30)
+    websub_signature: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
+    rsscloud: bool = False
+
+    console_session: timedelta = timedelta(hours=8)
+    ingest_url: str | None = None
 
     @field_validator("egress_allow", mode="before")
     @classmethod
@@ -63,14 +77,20 @@ class Settings(BaseSettings):
         parts = _comma_separated(value)
         return tuple(part if isinstance(part, timedelta) else timedelta(seconds=float(part)) for part in parts)
 
-    @field_validator("claim_after", "attempt_timeout", "lease_min", "lease_default", mode="before")
+    @field_validator(
+        *("claim_after", "items_retention", "log_retention", "attempt_timeout"),
+        *("lease_min", "lease_default", "lease_max", "console_session"),
+        mode="before",
+    )
     @classmethod
     def _seconds(cls, value: Any) -> Any:  # Any: see _comma_separated
         return value if isinstance(value, timedelta) else timedelta(seconds=float(value))
 
-    @field_validator("base_url")
+    @field_validator("base_url", "ingest_url")
     @classmethod
-    def _without_trailing_slash(cls, value: str) -> str:
+    def _without_trailing_slash(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")

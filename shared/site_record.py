@@ -26,3 +26,11 @@ async def adopt_site(redis: Redis, fingerprint: str) -> SiteRecord:
     script = load_script(redis, "shared", "adopt_site.lua")
     number, born_ms = await script(keys=[keys.SITE_RECORD], args=[fingerprint, now])
     return SiteRecord(int(number), fingerprint, from_ms(int(born_ms)))
+
+
+async def read_site(redis: Redis) -> SiteRecord | None:
+    """Return the record as it is, or None where the store has not seen a site yet."""
+    found = await redis.hgetall(keys.SITE_RECORD)
+    if not found:
+        return None
+    return SiteRecord(int(found["number"]), str(found["fingerprint"]), from_ms(int(found["born"])))

@@ -1,14 +1,22 @@
 """Every path of the site, and what may stand in one."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from slugify import slugify
 
 FeedFormat = Literal["rss", "atom", "json"]
 FEED_FORMATS: tuple[FeedFormat, ...] = ("rss", "atom", "json")
+FEED_MEDIA_TYPES: Mapping[FeedFormat, str] = {
+    "rss": "application/rss+xml; charset=utf-8",
+    "atom": "application/atom+xml; charset=utf-8",
+    "json": "application/feed+json; charset=utf-8",
+}
+"""What a feed is served and pushed as: WebSub asks for the same to the byte (section 7)."""
 
 RESERVED_SEGMENTS = frozenset({"tags", "search", "page", "feed.rss", "feed.atom", "feed.json"})
 FRAGMENTS = "/_fragments"
@@ -57,6 +65,10 @@ def tag_path(lang: str, tag: str) -> str:
     return f"/{lang}/tags/{tag}/"
 
 
+def search_path(lang: str) -> str:
+    return f"/{lang}/search/"
+
+
 def feed_path(list_path: str, feed_format: FeedFormat) -> str:
     """Return the path of the feed that belongs to a home, section or tag page."""
     return f"{list_path}feed.{feed_format}"
@@ -64,3 +76,13 @@ def feed_path(list_path: str, feed_format: FeedFormat) -> str:
 
 def latest_fragment_path(lang: str) -> str:
     return f"{FRAGMENTS}/{lang}/latest.html"
+
+
+def hub_url(base_url: str) -> str:
+    """Return the address of the WebSub hub."""
+    return f"{base_url}/hub"
+
+
+def link_header(base_url: str, path: str) -> str:
+    """Return what names hub and self of a page or feed (WebSub, section 4), in one Link header."""
+    return f'<{hub_url(base_url)}>; rel="hub", <{base_url}{quote(path)}>; rel="self"'

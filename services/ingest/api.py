@@ -1,115 +1,125 @@
-"""The HTTP interface of upstream systems: `/v1/items`."""
-
-from typing import Any, TypeVar
+"""The HTTP interface of upstream systems: what writes items, `/v1/items`."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import TypeAdapter, ValidationError
 
-from services.ingest.api_models import ExternalId, IdentifiedItemBody, ItemBody, Receipt, Source
+from services.ingest.answers import Erasure, Receipt
+from services.ingest.api_models import IdentifiedItemBody, ItemBody, WithdrawalBody
+from services.ingest.erasing import Eraser
+from services.ingest.gate import Gate, sender
+from services.ingest.idempotency import Answered, IdempotencyKeys
+from services.ingest.item_reader import ItemReader
+from services.ingest.openapi import Json, documented_body, problems
 from services.ingest.publishing import Publisher
-from services.ingest.requests import if_match, json_bytes, refusal_of, trace_id
-from shared.auth import KeyRing
-from shared.errors import FieldError, Invalid, NotFound
-from shared.ids import item_id
-from shared.item_store import ItemStore
-from shared.site_file import Site
-
-Body = TypeVar("Body", bound=ItemBody)
-
-_SOURCE: TypeAdapter[str] = TypeAdapter(Source)
-_EXTERNAL_ID: TypeAdapter[str] = TypeAdapter(ExternalId)
-
-
-def _documented(model: type[ItemBody]) -> dict[str, Any]:  # Any: OpenAPI's own shape
-    """Describe a body that is read raw: FastAPI's own reading costs a quarter of the throughput."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+from services.ingest.requests import check_identity, json_bytes, small_body
+from shared.items import Withdrawal
 
 
 class ItemsApi:
-    """The calls on items."""
+    """The calls that change items."""
 
-    def __init__(self, publisher: Publisher, store: ItemStore, key_ring: KeyRing, site: Site) -> None:
+    def __init__(
+        self, publisher: Publisher, reader: ItemReader, gate: Gate, idempotency_keys: IdempotencyKeys, eraser: Eraser
+    ) -> None:
         self._publisher = publisher
-        self._store = store
-        self._keys = key_ring
-        self._site = site
+        self._reader = reader
+        self._gate = gate
+        self._idempotency_keys = idempotency_keys
+        self._eraser = eraser
         self.router = APIRouter(prefix="/v1/items", tags=["items"])
-        self.router.add_api_route(
+        self._add_routes(self.router)
+
+    def _add_routes(self, router: APIRouter) -> None:
+        accepted: dict[int | str, Json] = {201: {"model": Receipt, "description": "Created"}}
+        refused = problems(400, 401, 403, 409, 412, 413, 415, 422, 429, 503, 507)
+        router.add_api_route(
             "/{source}/{external_id}",
             self.put,
             methods=["PUT"],
+            summary="Create or revise an item",
             response_model=Receipt,
-            responses={201: {"model": Receipt}},
-            openapi_extra=_documented(ItemBody),
+            responses=accepted | refused,
+            openapi_extra=documented_body(ItemBody, "If-Match"),
         )
-        self.router.add_api_route(
+        router.add_api_route(
             "",
             self.post,
             methods=["POST"],
+            summary="Create or revise the item that the body identifies",
             response_model=Receipt,
-            responses={201: {"model": Receipt}},
-            openapi_extra=_documented(IdentifiedItemBody),
+            responses=accepted | refused,
+            openapi_extra=documented_body(IdentifiedItemBody, "If-Match", "Idempotency-Key"),
         )
-        self.router.add_api_route("/{source}/{external_id}", self.get, methods=["GET"])
+        router.add_api_route(
+            "/validate",
+            self.validate,
+            methods=["POST"],
+            summary="Say what PUT would say, and write nothing",
+            response_model=Receipt,
+            responses=refused,
+            openapi_extra=documented_body(IdentifiedItemBody, "If-Match"),
+        )
+        router.add_api_route(
+            "/{source}/{external_id}",
+            self.delete,
+            methods=["DELETE"],
+            summary="Withdraw an item, or erase it",
+            response_model=Receipt | Erasure,
+            responses={202: {"model": Erasure, "description": "It will be erased"}, **refused, **problems(404)},
+            openapi_extra=documented_body(WithdrawalBody, "If-Match", required=False),
+        )
 
     async def put(self, source: str, external_id: str, request: Request) -> Response:
         """Create or revise the item: 201 created, 200 revised or unchanged."""
-        _check_identity(source, external_id)
-        key = await self._keys.authenticate(request.headers.get("authorization"), "items:write")
-        key.require_source(source)
-        body = await self._read(ItemBody, request)
-        return await self._publish(source, external_id, body, request)
+        check_identity(source, external_id)
+        key = await self._gate.admit(request, "items:write", source)
+        body = await self._reader.read(ItemBody, await json_bytes(request))
+        return _answer(await self._publisher.publish(source, external_id, body, sender(key, request)))
 
     async def post(self, request: Request) -> Response:
-        """Create or revise the item that the body identifies."""
-        key = await self._keys.authenticate(request.headers.get("authorization"), "items:write")
-        body = await self._read(IdentifiedItemBody, request)
-        key.require_source(body.source)
-        return await self._publish(body.source, body.external_id, body, request)
-
-    async def get(self, source: str, external_id: str, request: Request) -> Response:
-        """Return the item at its newest revision, for those who may see what is not public yet."""
-        key = await self._keys.authenticate(request.headers.get("authorization"), "items:read")
-        key.require_source(source)
-        found = await self._store.find(item_id(source, external_id))
-        if found.item is None or found.latest is None:
-            raise NotFound(f'there is no item "{source}/{external_id}"')
-        receipt = self._publisher.receipt(found.item, found.latest, changed=False)
-        content = {
-            **receipt.model_dump(mode="json", exclude={"changed"}, exclude_none=True),
-            "item": found.latest.model_dump(mode="json"),
-        }
-        return _json(content, 200, found.item.latest)
-
-    async def _publish(self, source: str, external_id: str, body: ItemBody, request: Request) -> Response:
-        receipt = await self._publisher.publish(
-            source, external_id, body, trace_id=trace_id(request), if_match=if_match(request)
-        )
-        created = receipt.changed and receipt.revision == 1
-        content = receipt.model_dump(mode="json", exclude={"scheduled"} if receipt.scheduled is None else None)
-        return _json(content, 201 if created else 200, receipt.revision)
-
-    async def _read(self, model: type[Body], request: Request) -> Body:
+        """Create or revise the item that the body identifies; with an Idempotency-Key, once in 24 hours."""
+        key = await self._gate.admit(request, "items:write")
         raw = await json_bytes(request)
-        try:
-            return model.model_validate_json(raw, context={"site": self._site, "now": await self._store.now()})
-        except ValidationError as error:
-            raise refusal_of(error) from error
+        body = await self._reader.read(IdentifiedItemBody, raw)
+        key.require_source(body.source)
+        who = sender(key, request)
+
+        async def publish() -> Answered:
+            receipt = await self._publisher.publish(body.source, body.external_id, body, who)
+            return Answered(_status(receipt), _content(receipt), f'"{receipt.revision}"')
+
+        name = request.headers.get("idempotency-key")
+        answered = await self._idempotency_keys.once(key.name, name, raw, publish) if name else await publish()
+        return JSONResponse(answered.content, answered.status, headers={"ETag": answered.etag})
+
+    async def validate(self, request: Request) -> Response:
+        """Say what PUT would say: 200 and the receipt that it would give, or the same refusal."""
+        key = await self._gate.admit(request, "items:write")
+        body = await self._reader.read(IdentifiedItemBody, await json_bytes(request))
+        key.require_source(body.source)
+        receipt = await self._publisher.rehearse(body.source, body.external_id, body, sender(key, request))
+        return JSONResponse(_content(receipt))
+
+    async def delete(self, source: str, external_id: str, request: Request, *, purge: bool = False) -> Response:
+        """Withdraw the item as the body says; with `purge`, erase it everywhere and leave an audited stub."""
+        check_identity(source, external_id)
+        key = await self._gate.admit(request, "admin" if purge else "items:write", source)
+        body = await small_body(WithdrawalBody, request)
+        who = sender(key, request)
+        if purge:
+            erasure = await self._eraser.erase(source, external_id, who)
+            return JSONResponse(erasure.model_dump(mode="json"), 200 if erasure.erased else 202)
+        withdrawal = Withdrawal(mode=body.mode, to=body.to, notice=body.notice)
+        return _answer(await self._publisher.withdraw(source, external_id, withdrawal, who))
 
 
-def _check_identity(source: str, external_id: str) -> None:
-    errors = []
-    for name, adapter, value in (("source", _SOURCE, source), ("external_id", _EXTERNAL_ID, external_id)):
-        try:
-            adapter.validate_python(value)
-        except ValidationError as error:
-            errors.append(FieldError(f"/{name}", error.errors()[0]["msg"]))
-    if errors:
-        raise Invalid("the path names no possible item", errors=tuple(errors))
+def _answer(receipt: Receipt) -> JSONResponse:
+    return JSONResponse(_content(receipt), _status(receipt), headers={"ETag": f'"{receipt.revision}"'})
 
 
-def _json(content: object, status: int, revision: int) -> JSONResponse:
-    return JSONResponse(content, status, headers={"ETag": f'"{revision}"'})
+def _status(receipt: Receipt) -> int:
+    return 201 if receipt.changed and receipt.revision == 1 else 200
+
+
+def _content(receipt: Receipt) -> dict[str, object]:
+    return receipt.model_dump(mode="json", exclude={"scheduled"} if receipt.scheduled is None else None)

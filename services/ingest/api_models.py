@@ -1,8 +1,8 @@
-"""What upstream systems may send, and what they are answered."""
+"""What upstream systems may send."""
 
 import re
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -13,11 +13,12 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from services.ingest.text_rules import line_problem, text_problem
-from shared.ids import EventId, ItemId
-from shared.items import BodyFormat, State, UpdateType
+from shared.items import BodyFormat, UpdateType, WithdrawMode
 from shared.site_file import Site
 from shared.urls import slug_problem
 
@@ -29,8 +30,8 @@ _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _TRANSLATION_SET = r"^[A-Za-z0-9._~:@+-]{1,200}$"
 _MEDIA_TYPE = r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$"
 
-# The earliest and latest years a page path (`yyyy`) and a feed's date can carry.
-_YEARS = range(1000, 10_000)
+# What a page path (`yyyy`) and a feed's date can carry, in any time zone.
+_YEARS = range(1001, 9999)
 
 
 def _one_line(value: str) -> str:
@@ -55,17 +56,33 @@ def _clean(value: str) -> str:
 
 def _web_address(value: str) -> str:
     """An https address, or a path of this site."""
-    if value.startswith("/") and not value.startswith("//"):
-        return _one_line(value)
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+    if not _is_path(value) and not _is_address(value, {"https"}):
         raise ValueError('must be an https:// address, or a path of this site that begins with "/"')
     return _one_line(value)
+
+
+def _target(value: str) -> str:
+    """Where a reader may be sent: any address of the web, or a path of this site."""
+    if not _is_path(value) and not _is_address(value, {"http", "https"}):
+        raise ValueError('must be an http(s):// address, or a path of this site that begins with "/"')
+    return _one_line(value)
+
+
+def _is_path(value: str) -> bool:
+    # A browser reads `\\` as `/`, so that `/\\host` would leave the site.
+    return value.startswith("/") and not value.startswith("//") and "\\" not in value and " " not in value
+
+
+def _is_address(value: str, schemes: set[str]) -> bool:
+    parts = urlsplit(value)
+    is_clean = "\\" not in value and " " not in value
+    return is_clean and parts.scheme in schemes and bool(parts.hostname) and parts.username is None
 
 
 Line = Annotated[str, AfterValidator(_one_line), AfterValidator(_not_blank)]
 Text = Annotated[str, AfterValidator(_clean)]
 WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
+Target = Annotated[str, Field(max_length=2048), AfterValidator(_target)]
 Name = Annotated[Line, Field(max_length=200)]
 
 
@@ -139,10 +156,13 @@ class ItemBody(_Sent):
 
     @field_validator("published_at", "publish_at")
     @classmethod
-    def _writable_year(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.year not in _YEARS:
-            raise ValueError("the year must have four digits")
-        return value
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        """The same moment in another zone is the same item."""
+        if value is None:
+            return None
+        if value.year not in _YEARS:
+            raise ValueError(f"the year must be one of {_YEARS.start} to {_YEARS.stop - 1}")
+        return value.astimezone(UTC)
 
     @field_validator("published_at")
     @classmethod
@@ -182,22 +202,26 @@ def _site(info: ValidationInfo) -> Site | None:
     return site if isinstance(site, Site) else None
 
 
-class Scheduled(BaseModel):
-    """The revision that waits beside the public one."""
+class WithdrawalBody(_Sent):
+    """How an item ends: `gone` says so, `redirect` sends readers to `to`, `notice` keeps the page under a notice."""
 
-    revision: int
-    publish_at: datetime
+    mode: WithdrawMode = "gone"
+    to: Target | None = None
+    notice: Annotated[Text, Field(max_length=2000), AfterValidator(_not_blank)] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Each mode has what it needs, and nothing that would be ignored."""
+        if (self.mode == "redirect") != (self.to is not None):
+            raise PydanticCustomError("withdrawal", "`to` belongs to the mode redirect, and must be there")
+        if (self.mode == "notice") != (self.notice is not None):
+            raise PydanticCustomError("withdrawal", "`notice` belongs to the mode notice, and must be there")
+        return self
 
 
-class Receipt(BaseModel):
-    """What came of sending an item."""
+class PreviewBody(_Sent):
+    """Which revision to show (the newest), and for how long."""
 
-    id: ItemId
-    source: str
-    external_id: str
-    revision: int
-    state: State
-    url: str
-    event_id: EventId | None
-    changed: bool
-    scheduled: Scheduled | None = None
+    revision: Annotated[int, Field(ge=1)] | None = None
+    expires_in: Annotated[int, Field(ge=60, le=30 * 86_400)] = 86_400
+    """Seconds."""

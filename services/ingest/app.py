@@ -4,11 +4,23 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from services.ingest.api import ItemsApi
+from services.ingest.batch_api import BatchApi
 from services.ingest.durability import require_durable_store
+from services.ingest.erasing import Eraser
+from services.ingest.gate import Gate
+from services.ingest.idempotency import IdempotencyKeys
+from services.ingest.item_reader import ItemReader
+from services.ingest.openapi import describe
+from services.ingest.public_api import PublicApi
 from services.ingest.publishing import Publisher
+from services.ingest.rate_limit import RateLimiter, RateLimitHeaders
+from services.ingest.reading_api import PreviewApi, ReadingApi
 from services.ingest.scheduler import Scheduler
+from services.ingest.schemas_api import schemas_router
+from services.ingest.timeline import Timelines
 from shared import http_errors
 from shared.auth import KeyRing
 from shared.background import background
@@ -17,7 +29,8 @@ from shared.item_store import ItemStore
 from shared.item_writer import ItemWriter
 from shared.redis_client import connect
 from shared.settings import Settings
-from shared.site_file import load_site
+from shared.site_file import Site, load_site
+from shared.store_numbers import StoreWatch
 
 
 @contextlib.asynccontextmanager
@@ -28,12 +41,35 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     try:
         await require_durable_store(redis, settings)
         store = ItemStore(redis)
-        publisher = Publisher(store, ItemWriter(redis, site), site, settings.base_url)
-        app = FastAPI(title="Clarion", openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
-        http_errors.install(app)
-        app.include_router(ItemsApi(publisher, store, KeyRing(redis, settings), site).router)
-        app.include_router(health_router(lambda: store_answers(redis)))
-        async with background(Scheduler(redis, publisher).run()):
+        publisher = Publisher(store, ItemWriter(redis, site, settings.wait_replicas), site, settings.base_url)
+        eraser = Eraser(redis, store, publisher)
+        app = _application(settings, redis, site, publisher, eraser)
+        async with background(Scheduler(redis, publisher).run(), eraser.run()):
             yield app
     finally:
         await redis.aclose()
+
+
+def _application(settings: Settings, redis: Redis, site: Site, publisher: Publisher, eraser: Eraser) -> FastAPI:
+    store = ItemStore(redis)
+    gate = Gate(KeyRing(redis, settings), RateLimiter(redis, settings.rate_limit))
+    reader = ItemReader(store, site)
+    base_url = settings.base_url
+    app = FastAPI(
+        title="Clarion",
+        description="Send items in; read them as pages, feeds and data; be told of each by a signed webhook.",
+        openapi_url="/openapi.json",
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.add_middleware(RateLimitHeaders)
+    http_errors.install(app)
+    app.include_router(PublicApi(store, site, base_url).router)
+    app.include_router(ItemsApi(publisher, reader, gate, IdempotencyKeys(redis), eraser).router)
+    app.include_router(BatchApi(publisher, reader, gate).router)
+    app.include_router(ReadingApi(publisher, store, Timelines(redis), gate).router)
+    app.include_router(PreviewApi(store, gate, base_url, settings.secrets_key).router)
+    app.include_router(schemas_router(site, base_url))
+    app.include_router(health_router(lambda: store_answers(redis), StoreWatch(redis)))
+    describe(app, site, base_url)
+    return app

@@ -7,26 +7,39 @@ from services.ingest.api_models import ItemBody
 from shared.errors import Conflict, PreconditionFailed
 from shared.ids import ItemId
 from shared.item_store import Found
-from shared.item_writer import NewEvent, Write
+from shared.item_writer import AuditNote, NewEvent, Write
 from shared.items import Item, Revision, State
 from shared.site_file import Site
 from shared.urls import item_path, month_of, slug_from_title
 
 
 @dataclass(frozen=True)
+class Sender:
+    """Who sends something, under which trace, and the revision that they know."""
+
+    name: str
+    trace_id: str
+    if_match: int | None = None
+
+
+@dataclass(frozen=True)
 class Act:
-    """Something done to an item: to which one, under which trace, and as which one write."""
+    """Something done to an item: to which one, by whom, and as which one write."""
 
     item_id: ItemId
     source: str
     external_id: str
-    trace_id: str
+    sender: Sender
     write_id: str
 
+    def note(self, act: str) -> AuditNote:
+        return AuditNote(self.sender.name, act, self.sender.trace_id)
 
-def check_expected(found: Found, act: Act, if_match: int | None) -> None:
+
+def check_expected(found: Found, act: Act) -> None:
     """Raise PreconditionFailed unless the item is at the revision that the sender saw."""
     at = found.item.latest if found.item else 0
+    if_match = act.sender.if_match
     if if_match is not None and at != if_match:
         raise PreconditionFailed(
             f'item "{act.source}/{act.external_id}" is at revision {at}, '
@@ -49,17 +62,20 @@ def next_revision(found: Found, body: ItemBody) -> Revision:
     published_at = body.published_at or _kept_published_at(found)
     if published_at is None and not waits:
         published_at = found.now
-    # No two revisions of an item share a moment, so that a page's time tells which one it shows.
-    accepted_at = found.now
-    if found.item is not None:
-        accepted_at = max(accepted_at, found.item.accepted_at + timedelta(milliseconds=1))
     return Revision(
         **body.model_dump(exclude={"published_at", "publish_at", "source", "external_id"}),
         number=(found.item.latest if found.item else 0) + 1,
-        accepted_at=accepted_at,
+        accepted_at=next_moment(found),
         published_at=published_at,
         publish_at=body.publish_at if waits else None,
     )
+
+
+def next_moment(found: Found) -> datetime:
+    """Return when the next revision is accepted: no two share a moment, so that a page's time tells which it shows."""
+    if found.item is None:
+        return found.now
+    return max(found.now, found.item.accepted_at + timedelta(milliseconds=1))
 
 
 def _kept_published_at(found: Found) -> datetime | None:
@@ -70,7 +86,7 @@ def _kept_published_at(found: Found) -> datetime | None:
 def changes_nothing(found: Found, revision: Revision) -> bool:
     """Whether readers and editors would see what they see now: same content, and waiting for the same moment."""
     item = found.item
-    if item is None or item.state == "withdrawn" or found.latest is None:
+    if item is None or found.latest is None or found.latest.withdrawal is not None:
         return False
     return item.publish_at == revision.publish_at and item.content_sha256 == revision.content_sha256
 
@@ -97,13 +113,13 @@ def publication(act: Act, found: Found, revision: Revision, path: str) -> Write:
     """Return the write that makes `revision` public at `path` now."""
     item = found.item
     public = revision.model_copy(update={"path": path})
-    shown = _shown(found)
+    shown = shown_by_lists(found)
     released_at = item.released_at if item and item.released_at and shown else found.now
     return Write(
         write_id=act.write_id,
         before=item,
         after=replace(
-            _base(act, item, public, "published"),
+            standing(act, item, public, "published"),
             public=public.number,
             path=path,
             released_at=released_at,
@@ -116,31 +132,62 @@ def publication(act: Act, found: Found, revision: Revision, path: str) -> Write:
             type="item.revised.v1" if shown else "item.published.v1",
             update_type=public.update_type if shown else "major",
             occurred_at=found.now,
-            trace_id=act.trace_id,
+            trace_id=act.sender.trace_id,
         ),
+        note=act.note("revised" if shown else "published"),
     )
 
 
 def holding_back(act: Act, found: Found, revision: Revision) -> Write:
     """Return the write that keeps `revision` until its moment: no path, no index, no event tells of it."""
     item = found.item
-    shown = _shown(found)
+    shown = shown_by_lists(found)
+    state: State = item.state if item and (item.public or item.state == "published") else "scheduled"
     return Write(
         write_id=act.write_id,
         before=item,
-        after=replace(_base(act, item, revision, item.state if item else "scheduled"), publish_at=revision.publish_at),
+        after=replace(standing(act, item, revision, state), publish_at=revision.publish_at),
         shown_before=shown,
         shown_after=shown,
         revision=revision,
+        note=act.note("scheduled"),
     )
 
 
-def _shown(found: Found) -> Revision | None:
+def is_back_at_public(found: Found, revision: Revision) -> bool:
+    """Whether the revision says what readers see already, so that only what waits is given up."""
+    item, public = found.item, found.public
+    return (
+        item is not None
+        and item.state == "published"
+        and item.publish_at is not None
+        and revision.publish_at is None
+        and public is not None
+        and public.content_sha256 == revision.content_sha256
+    )
+
+
+def cancelling(act: Act, found: Found, revision: Revision) -> Write:
+    """Return the write that gives up what waits beside the public revision: nothing changes for readers."""
+    shown = shown_by_lists(found)
+    return Write(
+        write_id=act.write_id,
+        before=found.item,
+        after=standing(act, found.item, revision, "published"),
+        shown_before=shown,
+        shown_after=shown,
+        revision=revision,
+        note=act.note("cancelled"),
+    )
+
+
+def shown_by_lists(found: Found) -> Revision | None:
     """Return the revision that lists show."""
     return found.public if found.item is not None and found.item.state == "published" else None
 
 
-def _base(act: Act, item: Item | None, revision: Revision, state: State) -> Item:
+def standing(act: Act, item: Item | None, revision: Revision, state: State) -> Item:
+    """Return where the item stands with `revision` as its newest: readers see what they saw, and nothing waits."""
     return Item(
         id=act.item_id,
         source=act.source,

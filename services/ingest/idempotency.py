@@ -1,0 +1,57 @@
+"""Idempotency-Key: a POST sent twice is answered twice and done once, for 24 hours."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.errors import Invalid, Refused
+
+_KEPT_SECONDS = 24 * 3600
+_MOST_CHARS = 255
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer that can be given again."""
+
+    status: int
+    content: dict[str, object]
+    etag: str
+
+
+class IdempotencyKeys:
+    """What was answered under which key."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def once(self, api_key: str, name: str, body: bytes, act: Callable[[], Awaitable[Answered]]) -> Answered:
+        """
+        Return the answer given before under this name, or act and keep the answer.
+
+        Publishing does the same thing once by itself, so that two requests at once need not wait for one another: the
+        name only holds the body fast, and the first answer. Raises Invalid for another body under the same name.
+        """
+        if not 0 < len(name) <= _MOST_CHARS:
+            raise Invalid(f"an Idempotency-Key has {_MOST_CHARS} characters at most")
+        key = keys.idempotency(api_key, hashlib.sha256(name.encode()).hexdigest())
+        body_hash = hashlib.sha256(body).hexdigest()
+        is_new = await self._redis.set(key, json.dumps({"body": body_hash}), nx=True, ex=_KEPT_SECONDS)
+        kept = json.loads(await self._redis.get(key) or "{}") if not is_new else {}
+        if kept.get("body", body_hash) != body_hash:
+            raise Invalid("this Idempotency-Key came with another body before: use a new one for a new request")
+        if "status" in kept:
+            return Answered(kept["status"], kept["content"], kept["etag"])
+        try:
+            answered = await act()
+        except Refused:
+            # What was refused was not done: a mended body may come under the same name.
+            await self._redis.delete(key)
+            raise
+        kept = {"body": body_hash, "status": answered.status, "content": answered.content, "etag": answered.etag}
+        await self._redis.set(key, json.dumps(kept), ex=_KEPT_SECONDS)
+        return answered

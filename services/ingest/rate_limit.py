@@ -1,0 +1,67 @@
+"""So many requests a minute for each key: a bucket of tokens in the store, the same for every replica."""
+
+import math
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import keys
+from shared.lua import load_script
+
+_WINDOW_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a key has left after a request."""
+
+    limit: int
+    left: int
+    full_in_seconds: int
+    wait_seconds: int = 0
+    """Until it has one more, where this request was one too many."""
+
+    def headers(self) -> dict[str, str]:
+        """Return it as draft-ietf-httpapi-ratelimit-headers-10 spells it."""
+        return {
+            "RateLimit-Policy": f'"key";q={self.limit};w={_WINDOW_MS // 1000}',
+            "RateLimit": f'"key";r={self.left};t={self.full_in_seconds}',
+        }
+
+
+class RateLimiter:
+    """Counts the requests of each key."""
+
+    def __init__(self, redis: Redis, requests_a_minute: int) -> None:
+        self._limit = requests_a_minute
+        self._script = load_script(redis, "services.ingest", "take_token.lua")
+
+    async def take(self, key_name: str) -> Allowance | None:
+        """Count one request of the key and return what it has left; None where there is no limit."""
+        if not self._limit:
+            return None
+        taken, left, next_ms, full_ms = await self._script(
+            keys=[keys.rate_limit(key_name)], args=[self._limit, _WINDOW_MS]
+        )
+        wait_seconds = 0 if taken else math.ceil(next_ms / 1000)
+        return Allowance(self._limit, left, math.ceil(full_ms / 1000), wait_seconds)
+
+
+class RateLimitHeaders:
+    """Adds to every answer what its key has left, refusals included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope.setdefault("state", {})
+
+        async def send_with_headers(message: Message) -> None:
+            allowance = state.get("allowance")
+            if message["type"] == "http.response.start" and isinstance(allowance, Allowance):
+                MutableHeaders(scope=message).update(allowance.headers())
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

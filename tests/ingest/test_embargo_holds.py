@@ -1,0 +1,147 @@
+"""Promise 7: before its moment, nothing of an embargoed item can be read anywhere."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.listings import Listing
+from tests.factories import an_item
+from tests.fakes import Clarion, eventually, receiving
+from tests.store_contents import store_contents
+
+FAR = "2999-01-01T00:00:00Z"
+SECRET = "Zirconia Mandate"
+TRACES = (SECRET, "zirconia", "Zirconia")
+
+# What is the store's own keeping, behind the door: the item itself, when it is due, who sent it.
+_KEPT_INSIDE = ("{site}:item:", "{site}:revisions:", keys.SCHEDULED, keys.AUDIT)
+_TELLS = tuple(
+    f"{{site}}:{name}"
+    for name in (
+        *("items", "pages", "dead-letters", "paths", "translations", "tombstones", "search"),
+        *("newest", "released", "listing", "archive", "feed", "rendered"),
+    )
+)
+
+
+def a_secret(**changes: object) -> dict[str, object]:
+    return an_item(
+        title=SECRET,
+        body=f"The {SECRET} will be signed.",
+        summary=f"On the {SECRET}",
+        tags=["zirconia-only"],
+        translation_set="opening",
+        publish_at=FAR,
+        **changes,
+    )
+
+
+def site_files(clarion: Clarion) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(clarion.settings.output_dir)): file.read_bytes()
+        for file in sorted(clarion.settings.output_dir.rglob("*"))
+        if file.is_file() and ".clarion" not in file.parts
+    }
+
+
+async def public_answers(clarion: Clarion) -> dict[str, tuple[int, str | None, bytes]]:
+    """Return what a reader without a key gets at every address that could tell."""
+    guesses = ["", "-2"]
+    paths = [
+        *("/en/", "/ru/", "/en/news/", "/en/documents/", "/en/tags/zirconia-only/", "/en/tags/zirconia-only/feed.atom"),
+        *("/en/feed.rss", "/en/feed.atom", "/en/feed.json", "/en/news/feed.json", "/sitemap.xml", "/news-sitemap.xml"),
+        *("/v1/items", "/v1/items?lang=ru", "/v1/items?tag=zirconia-only", "/v1/events", "/robots.txt"),
+        *("/v1/items/press/secret", "/v1/items/press/secret/status", "/v1/items/press/secret/revisions"),
+        *("/en/search/?q=zirconia", "/openapi.json", "/v1/asyncapi.json"),
+        *(f"/en/news/2999/01/zirconia-mandate{guess}/" for guess in guesses),
+        *(f"/en/news/2026/05/zirconia-mandate{guess}/" for guess in guesses),
+    ]
+    answers = {}
+    async with httpx.AsyncClient(base_url=clarion.settings.base_url, timeout=30) as reader:
+        for path in paths:
+            response = await reader.get(path)
+            answers[path] = (response.status_code, response.headers.get("etag"), response.content)
+    return answers
+
+
+async def told_elsewhere(redis: Redis) -> dict[str, Any]:  # Any: redis-py's replies
+    """Return the streams, the indexes and the paths; cursors and heartbeats of the services go on by themselves."""
+    contents = await store_contents(redis, without=_KEPT_INSIDE)
+    return {name: held for name, held in contents.items() if name.startswith(_TELLS)}
+
+
+async def numbers(clarion: Clarion) -> list[str]:
+    """Return the lines of /metrics that count items and pages; time and memory go on by themselves."""
+    lines = (await clarion.http.get("/metrics")).text.splitlines()
+    return [line for line in lines if line.startswith(("clarion_items", "clarion_pages", "clarion_dead"))]
+
+
+@pytest.mark.parametrize("was_public", [False, True], ids=["a new item", "a revision of a public item"])
+async def test_nothing_of_an_embargoed_item_is_readable_before_its_moment(
+    clarion: Clarion, redis: Redis, capsys: pytest.CaptureFixture[str], was_public: bool
+) -> None:
+    async with receiving() as receiver:
+        await clarion.subscribe(receiver.url)
+        translation = await clarion.put("translation", an_item(lang="ru", title="Порт", translation_set="opening"))
+        told = 1
+        if was_public:
+            await clarion.put("secret", an_item(title="Harmless", translation_set="opening"))
+            told = 2
+        await receiver.received(told)
+        await clarion.page(translation["url"])
+        await _quiet(redis)
+        before = (await public_answers(clarion), site_files(clarion), await told_elsewhere(redis))
+        counted = await numbers(clarion)
+        capsys.readouterr()
+
+        receipt = await clarion.put("secret", a_secret())
+        rescheduled = await clarion.put("secret", a_secret(place="Quay"))
+        await _quiet(redis)
+
+        logged = "".join(capsys.readouterr())
+        after = (await public_answers(clarion), site_files(clarion), await told_elsewhere(redis))
+        assert after == before
+        assert await numbers(clarion) == counted
+        assert was_public or receipt["url"] not in str(after)
+        assert len(receiver.requests) == told
+        assert rescheduled["revision"] == receipt["revision"] + 1
+        # An address that was asked for may be repeated by the page that says it is not there; the title may not.
+        assert SECRET.encode() not in b"".join(answer[2] for answer in after[0].values())
+        for trace in TRACES:
+            assert trace not in logged
+            assert trace not in str(after[2])
+
+        # Another item of this title, tag, slug and translation set meets no trace of it either.
+        if not was_public:
+            namesake = await clarion.put("namesake", an_item(title=SECRET, translation_set="opening", slug="zirconia"))
+            assert namesake["url"].endswith("/zirconia/")
+            plain = await clarion.put("plain", an_item(title=SECRET))
+            assert plain["url"].endswith("/zirconia-mandate/")
+
+
+async def test_when_its_moment_has_come_it_is_everywhere(clarion: Clarion, redis: Redis) -> None:
+    async with receiving() as receiver:
+        await clarion.subscribe(receiver.url)
+        receipt = await clarion.put("secret", a_secret())
+        await redis.hset(keys.item(receipt["id"]), "publish_at", "1000")
+        await redis.zadd(keys.SCHEDULED, {receipt["id"]: 1000})
+
+        (request,) = await receiver.received()
+
+    assert SECRET in json.loads(request.body)["data"]["item"]["title"]
+    assert SECRET in await clarion.page(json.loads(request.body)["data"]["url"])
+    assert await redis.zcard(keys.newest(Listing("en", "tag", "zirconia-only"))) == 1
+
+
+async def _quiet(redis: Redis) -> None:
+    """Wait until render has acknowledged every event there is."""
+
+    async def is_quiet() -> bool:
+        groups: Any = await redis.xinfo_groups(keys.ITEMS_STREAM)  # Any: redis-py's reply
+        return all(group["pending"] == 0 and not group["lag"] for group in groups)
+
+    await eventually(is_quiet, "quiet")

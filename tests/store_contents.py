@@ -1,0 +1,32 @@
+"""Everything that a store holds, in a form that compares."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+# Any: redis-py's replies, which differ with the type of a key.
+Contents = dict[str, Any]
+
+
+async def store_contents(redis: Redis, *, without: tuple[str, ...] = ()) -> Contents:
+    """Return every key with what it holds; those whose names begin like one of `without` are left out."""
+    names = sorted([str(name) async for name in redis.scan_iter(count=1000)])
+    return {name: await _read(redis, name) for name in names if not name.startswith(without)}
+
+
+async def _read(redis: Redis, name: str) -> Any:
+    match await redis.type(name):
+        case "string":
+            return await redis.get(name)
+        case "hash":
+            return await redis.hgetall(name)
+        case "zset":
+            return await redis.zrange(name, 0, -1, withscores=True)
+        case "list":
+            return await redis.lrange(name, 0, -1)
+        case "set":
+            return await redis.smembers(name)
+        case "stream":
+            return await redis.xrange(name)
+        case other:
+            raise AssertionError(f"{name} is a {other!r}")
