@@ -8,57 +8,81 @@ import structlog
 
 from services.render.announcing import GROUP, Announcement, Announcer, announced_event
 from services.render.edition import Edition
-from services.render.page_graph import Change, listings_concerned, pages_concerned
+from services.render.months import Months, places_left
+from services.render.page_graph import Change, listings_concerned, lists_concerned, paths_concerned
 from services.render.page_writer import PageWriter
+from services.render.pages import MonthPlace
+from services.render.public_items import PublicItems
+from services.render.searching import Search
+from services.render.written import Written
 from shared import keys
 from shared.clock import to_ms
 from shared.dead_letters import DeadLetters
 from shared.events import ItemEvent
 from shared.ids import ItemId
 from shared.item_store import ItemStore
-from shared.items import Item, Revision
+from shared.items import Item, PublicItem, Revision
 from shared.metrics import render_batch_seconds, visible_seconds
 from shared.streams import Entry
 
 log = structlog.get_logger()
 
+# The revision that readers saw before an event, the event's own, and the one they see by now.
+_BEFORE_BY_AND_NOW = 3
+
 
 @dataclass(frozen=True)
 class _Taken:
-    """An event of the batch with what the store holds of it."""
+    """An event of the batch with what the store holds of it: before the event, by it, and by now."""
 
     entry: Entry
     event: ItemEvent
     item: Item | None
     revision: Revision | None
-    change: Change
+    revisions: tuple[Revision, ...]
+    translations: frozenset[ItemId]
+    """The other members of its translation sets, where they show something that changed."""
+
+    @property
+    def told(self) -> Change:
+        """What subscribers are told it concerns."""
+        return Change(self.revisions)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the consumer works with."""
+
+    store: ItemStore
+    public_items: PublicItems
+    months: Months
+    writer: PageWriter
+    search: Search
+    announcer: Announcer
+    dead_letters: DeadLetters
 
 
 class ItemEventConsumer:
     """Renders what events concern."""
 
-    def __init__(
-        self,
-        store: ItemStore,
-        edition: Edition,
-        writer: PageWriter,
-        announcer: Announcer,
-        dead_letters: DeadLetters,
-    ) -> None:
-        self._store = store
-        self._edition = edition
-        self._writer = writer
-        self._announcer = announcer
-        self._dead_letters = dead_letters
+    def __init__(self, edition: Edition, tools: Tools) -> None:
+        self._site = edition.site
+        self._theme = edition.theme
+        self._base_url = edition.base_url
+        self._store = tools.store
+        self._public_items = tools.public_items
+        self._months = tools.months
+        self._writer = tools.writer
+        self._search = tools.search
+        self._announcer = tools.announcer
+        self._dead_letters = tools.dead_letters
 
     async def on_item_events(self, entries: Sequence[Entry]) -> None:
         """Bring every page of the batch up to date, each once, and announce its events."""
         started = time.perf_counter()
         taken = await self._take(entries)
-        pages = pages_concerned([one.change for one in taken], self._edition.site)
-        await self._writer.refresh(pages)
-        announcements = await self._announcements(taken)
-        announced = await self._announcer.announce(announcements)
+        written = await self._render(taken)
+        announced = await self._announcer.announce(await self._announcements(taken))
         took = time.perf_counter() - started
         render_batch_seconds.observe(took)
         await self._observe(taken)
@@ -66,10 +90,64 @@ class ItemEventConsumer:
             "batch.rendered",
             events=len(entries),
             announced=announced,
-            pages=len(pages),
+            pages=len(written.there),
+            changed=len(written.changed),
             took_ms=round(took * 1000),
             trace_ids=[one.event.trace_id for one in taken[:10]],
         )
+
+    async def _render(self, taken: Sequence[_Taken]) -> Written:
+        """Write the items' pages, then the lists, then take away what no list names any more."""
+        written = Written()
+        others = await self._public_items.by_id({member for one in taken for member in one.translations})
+        paths = paths_concerned(one.told for one in taken) | {other.path for other in others.values()}
+        left = await self._writer.write_items(paths, written)
+        # Only now it is known which revisions can be rendered, and so where their items stand.
+        changes = [*await self._changes(taken), Change((), await self._lines_of(list(others.values())))]
+        await self._writer.write_lists(lists_concerned(changes, self._site), written)
+        await self._writer.remove_items(left, written)
+        await self._search.refresh({one.event.item_id for one in taken})
+        return written
+
+    async def _changes(self, taken: Sequence[_Taken]) -> Sequence[Change]:
+        ids = {one.event.item_id for one in taken}
+        now = await self._public_items.by_id(ids)
+        vacated = await self._months.vacated(sorted(ids))
+        left = frozenset(places_left(place for one in taken for place in one.event.left)) | vacated
+        places = left | await self._months.places_of(list(now.values()))
+        beside = await self._months.beside_new(places)
+        # Places are the batch's together: a page is written once, whichever item stands in it.
+        seen = [one for one in taken if left or self._is_seen_in_lists(one)]
+        unseen = [one for one in taken if one not in seen]
+        seen_ids = {one.event.item_id for one in seen}
+        standing = [item for item_id, item in now.items() if item_id in seen_ids]
+        seen_places = left | beside | await self._months.places_of(standing)
+        return [
+            *(Change(one.revisions) for one in seen),
+            Change((), seen_places),
+            *(Change(one.revisions, is_seen_in_lists=False) for one in unseen),
+            Change((), places - seen_places, is_seen_in_lists=False),
+        ]
+
+    def _is_seen_in_lists(self, taken: _Taken) -> bool:
+        """Whether any list can show the difference that the event made."""
+        if taken.item is None or not taken.event.before or len(taken.revisions) < _BEFORE_BY_AND_NOW:
+            return True
+        if any(revision.withdrawal or revision.path is None for revision in taken.revisions):
+            return True
+        try:
+            shown = {
+                (self._theme.card(PublicItem(taken.item, one)), one.published_at, frozenset(one.tags), one.section)
+                for one in taken.revisions
+            }
+        except Exception:  # noqa: BLE001 - one of them cannot be rendered, so lists may change by any of them
+            return True
+        return len(shown) > 1
+
+    async def _lines_of(self, items: Sequence[PublicItem]) -> frozenset[MonthPlace]:
+        """Return where the items stand in sitemaps, which name every language's address beside each."""
+        places = await self._months.places_of(items)
+        return frozenset(place for place in places if place.kind == "archive" and place.listing.kind == "home")
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Give an entry up; the item's later events do not wait for it."""
@@ -94,20 +172,21 @@ class ItemEventConsumer:
             for number in (event.revision, event.before, item.public if item else 0)
         ]
         found = await self._store.revisions(wanted)
+        groups = [found[place * 3 : place * 3 + 3] for place in range(len(readable))]
+        translations = await self._store.translation_sets(
+            {one.translation_set for group in groups for one in group if one is not None and one.translation_set}
+        )
         taken = []
-        for place, ((entry, event), item) in enumerate(zip(readable, items, strict=True)):
-            revisions = tuple(one for one in found[place * 3 : place * 3 + 3] if one is not None)
-            change = Change(revisions, await self._translation_paths(event.item_id, revisions))
-            taken.append(_Taken(entry, event, item, found[place * 3], change))
+        for (entry, event), item, group in zip(readable, items, groups, strict=True):
+            revisions = tuple(one for one in group if one is not None)
+            members = {
+                member
+                for one in revisions
+                if one.translation_set and _is_seen_in_translations(revisions)
+                for member in translations[one.translation_set].values()
+            }
+            taken.append(_Taken(entry, event, item, group[0], revisions, frozenset(members - {event.item_id})))
         return taken
-
-    async def _translation_paths(self, item_id: ItemId, revisions: Sequence[Revision]) -> tuple[str, ...]:
-        names = {revision.translation_set for revision in revisions if revision.translation_set}
-        members: set[ItemId] = set()
-        for name in sorted(names):
-            members.update((await self._store.translations(name)).values())
-        others = await self._store.get_many(sorted(members - {item_id}))
-        return tuple(one.path for one in others if one is not None and one.path)
 
     async def _announcements(self, taken: Sequence[_Taken]) -> Sequence[Announcement]:
         # Read again: rendering may have found an item that cannot be rendered.
@@ -122,9 +201,9 @@ class ItemEventConsumer:
         told = announced_event(
             taken.event,
             taken.revision,
-            listings_concerned(taken.change),
+            listings_concerned(taken.told),
             (item.source, item.external_id),
-            self._edition.base_url,
+            self._base_url,
         )
         return Announcement(taken.entry, taken.event, told)
 
@@ -132,6 +211,12 @@ class ItemEventConsumer:
         now = to_ms(await self._store.now())
         for one in taken:
             visible_seconds.observe(max(0, now - to_ms(one.event.occurred_at)) / 1000)
+
+
+def _is_seen_in_translations(revisions: Sequence[Revision]) -> bool:
+    """Whether the pages of an item's translations, which link to it by its title, can show a difference."""
+    shown = {(one.lang, one.path, one.title, one.translation_set, one.withdrawal) for one in revisions}
+    return len(revisions) < _BEFORE_BY_AND_NOW or len(shown) > 1
 
 
 def _event_of(entry: Entry) -> ItemEvent | None:

@@ -1,52 +1,77 @@
 """The pages of items: which item stands at a path, and its file."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from services.render.edition import Edition
 from services.render.files import File, page_time_ns
 from services.render.page_data import Translation
 from services.render.pieces import PieceCache
+from services.render.public_items import PublicItems
+from shared.ids import ItemId
 from shared.item_store import ItemStore
 from shared.items import PublicItem
 
 
-class ItemPages:
-    """Reads what stands at a path, and renders it."""
+@dataclass(frozen=True)
+class Standing:
+    """An item where its page stands, with its public translations by language."""
 
-    def __init__(self, store: ItemStore, edition: Edition, pieces: PieceCache) -> None:
+    item: PublicItem
+    translations: Sequence[Translation]
+
+
+class ItemPages:
+    """Reads what stands at paths, many at a time, and renders it."""
+
+    def __init__(self, store: ItemStore, public_items: PublicItems, edition: Edition, pieces: PieceCache) -> None:
         self._store = store
+        self._public_items = public_items
         self._edition = edition
         self._pieces = pieces
 
-    async def at(self, path: str) -> PublicItem | None:
-        """Return the item whose page stands at `path` now: public, or withdrawn under a notice."""
-        owner = (await self._store.owners([path]))[0]
-        found = await self._store.public_items([owner], with_notices=True) if owner else []
-        return next((item for item in found if item.path == path), None)
+    async def at(self, paths: Sequence[str]) -> Mapping[str, Standing]:
+        """Return the items whose pages stand at the paths now: public, or withdrawn under a notice."""
+        owners = await self._store.owners(paths) if paths else []
+        found = await self._public_items.by_id({owner for owner in owners if owner}, with_notices=True)
+        there = {}
+        for path, owner in zip(paths, owners, strict=True):
+            item = found.get(owner) if owner else None
+            if item is not None and item.path == path:
+                there[path] = item
+        translations = await self._translations(there.values())
+        return {path: Standing(item, translations[item.item.id]) for path, item in there.items()}
 
-    async def paths_of(self, item: PublicItem) -> Sequence[str]:
-        """Return where the item's page stands now, if it has one."""
-        found = await self._store.public_items([item.item.id], with_notices=True)
-        return [one.path for one in found]
+    async def by_id(self, ids: Collection[ItemId]) -> Mapping[ItemId, Standing]:
+        """Return those of the items that are published, with their translations."""
+        found = await self._public_items.by_id(ids)
+        translations = await self._translations(found.values())
+        return {item_id: Standing(item, translations[item_id]) for item_id, item in found.items()}
 
-    async def translations(self, item: PublicItem) -> Sequence[Translation]:
-        """Return the item's public translations, by language."""
-        name = item.revision.translation_set
-        if name is None or item.revision.withdrawal is not None:
-            return ()
-        members = await self._store.translations(name)
-        others = [member for _, member in sorted(members.items()) if member != item.item.id]
-        found = await self._store.public_items(others)
-        return [Translation(one.revision.lang, one.path, one.revision.title) for one in found]
+    async def paths_of(self, items: Iterable[PublicItem]) -> frozenset[str]:
+        """Return where the items' pages stand now, if they have any."""
+        found = await self._public_items.by_id({item.item.id for item in items}, with_notices=True)
+        return frozenset(item.path for item in found.values())
 
-    def file(self, item: PublicItem, translations: Sequence[Translation]) -> File | Exception:
+    async def _translations(self, items: Iterable[PublicItem]) -> Mapping[ItemId, Sequence[Translation]]:
+        sets = {item.item.id: item.revision.translation_set for item in items if item.revision.withdrawal is None}
+        members = await self._store.translation_sets({name for name in sets.values() if name})
+        others = await self._public_items.by_id({member for one in members.values() for member in one.values()})
+        found: dict[ItemId, Sequence[Translation]] = {item.item.id: () for item in items}
+        for item_id, name in sets.items():
+            ids = [member for _, member in sorted(members[name].items()) if member != item_id] if name else []
+            there = [others[member] for member in ids if member in others]
+            found[item_id] = [Translation(one.revision.lang, one.path, one.revision.title) for one in there]
+        return found
+
+    def file(self, standing: Standing) -> File | Exception:
         """Return the item's page, its pieces for lists rendered too; or what rendering it raised."""
         try:
-            self._pieces.of(item)
-            page = self._edition.theme.item_page(item, translations)
+            self._pieces.of(standing.item)
+            page = self._edition.theme.item_page(standing.item, standing.translations)
         except Exception as fault:  # noqa: BLE001 - one bad item hurts only itself, whatever it raises
             return fault
-        return File(item.path, page, page_time_ns(item))
+        return File(standing.item.path, page, page_time_ns(standing.item))
 
     def fault(self, item: PublicItem) -> Exception | None:
         """Return what rendering the item's pieces raises, or None."""

@@ -6,15 +6,18 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-LockFamily = Literal["items", "lists"]
+LockFamily = Literal["items", "lists", "rebuilds"]
 
 # Striped lock files: enough that two replicas seldom wait for one another by chance, few enough to keep for ever.
 _LOCKS_PER_FAMILY = 512
 _STATE = ".clarion"
+# A lock is held for milliseconds. Asking again, rather than waiting in a thread, can be given up at any moment.
+_FIRST_WAIT_SECONDS = 0.001
+_LONGEST_WAIT_SECONDS = 0.02
 
 
 class Output:
@@ -31,34 +34,44 @@ class Output:
         self._locks = root / _STATE / "locks"
         self._locks.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def search_file(self) -> Path:
+        """Where the search index lies: beside the locks, where no web server looks."""
+        return self._root / _STATE / "search" / "index.db"
+
     def file_of(self, path: str) -> Path:
         """Return the file that holds what is read at `path`."""
         return self._root / (path.lstrip("/") + ("index.html" if path.endswith("/") else ""))
 
     @contextlib.asynccontextmanager
-    async def locked(self, family: LockFamily, path: str) -> AsyncIterator[None]:
-        """Hold the lock of `path` while the block runs."""
-        stripe = int.from_bytes(hashlib.blake2b(path.encode(), digest_size=4).digest()) % _LOCKS_PER_FAMILY
-        handle = os.open(self._locks / f"{family}-{stripe}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
+    async def locked(self, family: LockFamily, paths: Iterable[str]) -> AsyncIterator[None]:
+        """Hold the locks of all these paths while the block runs."""
+        with contextlib.ExitStack() as held:
+            # Everybody takes them in one order, so that nobody waits in a circle.
+            for stripe in sorted({_stripe(path) for path in paths}):
+                handle = os.open(self._locks / f"{family}-{stripe}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                held.callback(os.close, handle)
+                await _lock(handle)
             yield
-        finally:
-            os.close(handle)
 
-    def write(self, path: str, content: bytes, mtime_ns: int) -> bool:
-        """Put the file there whole, unless it is there already; return whether its bytes changed."""
-        target = self.file_of(path)
+    def read(self, path: str) -> bytes | None:
+        """Return the file's bytes, or None where there is none."""
         try:
-            if target.read_bytes() == content:
-                if target.stat().st_mtime_ns != mtime_ns:
-                    os.utime(target, ns=(mtime_ns, mtime_ns))
-                return False
-        except FileNotFoundError:
-            pass
+            return self.file_of(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, path: str, content: bytes, mtime_ns: int | None) -> bool:
+        """
+        Put the file there whole, unless it is there already; return whether its bytes changed.
+
+        Without a time of its data it has the time when it was written.
+        """
+        target = self.file_of(path)
+        if self.read(path) == content:
+            if mtime_ns is not None and target.stat().st_mtime_ns != mtime_ns:
+                os.utime(target, ns=(mtime_ns, mtime_ns))
+            return False
         while True:
             target.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # another replica just removed the folder as empty
@@ -66,14 +79,15 @@ class Output:
                 return True
 
     @staticmethod
-    def _replace(target: Path, content: bytes, mtime_ns: int) -> None:
+    def _replace(target: Path, content: bytes, mtime_ns: int | None) -> None:
         handle, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
         beside = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 os.fchmod(file.fileno(), 0o644)
-            os.utime(beside, ns=(mtime_ns, mtime_ns))
+            if mtime_ns is not None:
+                os.utime(beside, ns=(mtime_ns, mtime_ns))
             beside.replace(target)
         except BaseException:
             beside.unlink(missing_ok=True)
@@ -111,4 +125,42 @@ class Output:
 
     def mark_built(self, fingerprint: str) -> None:
         """Record that every page on the volume is of this site and theme."""
-        self._replace(self._root / _STATE / "built", fingerprint.encode(), 0)
+        self._replace(self._root / _STATE / "built", fingerprint.encode(), None)
+
+    def mark(self) -> str | None:
+        """Return how far a rebuild has come that was interrupted."""
+        try:
+            return (self._root / _STATE / "rebuild").read_text()
+        except FileNotFoundError:
+            return None
+
+    def keep_mark(self, mark: str | None) -> None:
+        """Record how far a rebuild has come; None when it is through."""
+        if mark is None:
+            (self._root / _STATE / "rebuild").unlink(missing_ok=True)
+        else:
+            self._replace(self._root / _STATE / "rebuild", mark.encode(), None)
+
+    def paths(self) -> Iterator[str]:
+        """Yield the path of every file that a reader could ask for."""
+        for folder, below, names in os.walk(self._root):
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            place = Path(folder).relative_to(self._root).as_posix()
+            prefix = "/" if place == "." else f"/{place}/"
+            for name in sorted(names):
+                if not name.startswith("."):
+                    yield prefix + ("" if name == "index.html" else name)
+
+
+def _stripe(path: str) -> int:
+    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=4).digest()) % _LOCKS_PER_FAMILY
+
+
+async def _lock(handle: int) -> None:
+    wait = _FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)

@@ -4,86 +4,150 @@ Bring pages up to date: make each file what the store says now.
 Item pages come first, lists after them, and a list is written only when the page of every item in it is there: whatever
 is missing is written on the way, so that no list ever names a page that a reader could not open. Pages that items have
 left go last, when no list names them any more.
+
+Pages are read from the store while their locks are held, many at a time, so that the last writer has the freshest data.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from services.render.files import File, page_time_ns
-from services.render.item_pages import ItemPages
+from services.render.item_pages import ItemPages, Standing
 from services.render.list_pages import ListPages
+from services.render.list_reader import Listed, ListReader
 from services.render.output import Output
-from services.render.pages import ItemAt, ListingPage, Page
-from services.render.veto import Veto
-from shared.metrics import pages_total
+from services.render.pages import ItemAt, ListingPage, Page, Sitemap, SitemapLine, SitemapPart
+from services.render.sitemap_writer import SitemapWriter
+from services.render.written import Written
+from shared.items import PublicItem
+
+# So many locks are held at once, each an open file; a batch of a hundred events concerns a few hundred pages.
+_AT_ONCE = 50
+
+_T = TypeVar("_T")
+Cast = Callable[[PublicItem, Exception], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Makers:
+    """Those that read and render each kind of page."""
+
+    items: ItemPages
+    reader: ListReader
+    lists: ListPages
+    sitemaps: SitemapWriter
 
 
 class PageWriter:
     """Writes pages onto the output volume."""
 
-    def __init__(self, items: ItemPages, lists: ListPages, output: Output, veto: Veto) -> None:
-        self._items = items
-        self._lists = lists
+    def __init__(self, makers: Makers, output: Output, cast: Cast) -> None:
+        """`cast` takes back a revision that cannot be rendered, for the reason given."""
+        self._items = makers.items
+        self._reader = makers.reader
+        self._lists = makers.lists
+        self._sitemaps = makers.sitemaps
         self._output = output
-        self._veto = veto
+        self._cast = cast
 
-    async def refresh(self, pages: Iterable[Page]) -> None:
+    async def refresh(self, pages: Iterable[Page]) -> Written:
         """Bring the pages up to date: those that items have, then lists, then those that items have left."""
-        paths: set[str] = set()
-        lists: set[ListingPage] = set()
-        for page in pages:
-            if isinstance(page, ItemAt):
-                paths.add(page.path)
-            else:
-                lists.add(page)
-        left = [path for path in sorted(paths) if not await self._write_item(path)]
-        for listing_page in sorted(lists, key=lambda page: page.paths):
-            await self._write_list(listing_page)
-        for path in left:
-            await self._remove_item(path)
+        written = Written()
+        pages = list(pages)
+        left = await self.write_items([page.path for page in pages if isinstance(page, ItemAt)], written)
+        await self.write_lists([page for page in pages if not isinstance(page, ItemAt)], written)
+        await self.remove_items(left, written)
+        return written
 
-    async def _write_item(self, path: str) -> bool:
-        """Write the page of the item that has this path; return whether there is one."""
-        async with self._output.locked("items", path):
-            item = await self._items.at(path)
-            if item is None:
-                return False
-            rendered = self._items.file(item, await self._items.translations(item))
+    async def write_items(self, paths: Iterable[str], written: Written) -> Collection[str]:
+        """Write the pages of the items that have these paths; return the paths where no item stands."""
+        wanted, left = set(paths), set[str]()
+        while wanted:
+            bad: list[tuple[PublicItem, Exception]] = []
+            for chunk in _chunks(sorted(wanted)):
+                async with self._output.locked("items", chunk):
+                    standing = await self._items.at(chunk)
+                    bad += self._put_items(standing.values(), written)
+                left.update(path for path in chunk if path not in standing)
+            for item, fault in bad:
+                await self._cast(item, fault)
+            # Readers are left with an earlier revision, which may stand at another path.
+            wanted = {item.path for item, _ in bad} | await self._items.paths_of([item for item, _ in bad])
+        return left
+
+    def _put_items(self, standing: Iterable[Standing], written: Written) -> list[tuple[PublicItem, Exception]]:
+        bad = []
+        for one in standing:
+            rendered = self._items.file(one)
             if isinstance(rendered, File):
-                self._put(rendered)
-                return True
-        await self._veto.cast(item, rendered)
-        # Readers are left with an earlier revision, which may stand at another path.
-        written = [standing for standing in await self._items.paths_of(item) if await self._write_item(standing)]
-        return path in written
+                self._put(rendered, written)
+            else:
+                bad.append((one.item, rendered))
+        return bad
 
-    async def _remove_item(self, path: str) -> None:
-        async with self._output.locked("items", path):
-            if await self._items.at(path) is None and self._output.remove(path):
-                pages_total.labels("removed").inc()
+    async def write_lists(self, pages: Iterable[ListingPage | SitemapPart], written: Written) -> None:
+        """Write the pages that list items."""
+        pages = list(pages)
+        sitemaps = [page for page in pages if isinstance(page, Sitemap | SitemapLine)]
+        lists = [page for page in pages if not isinstance(page, Sitemap | SitemapLine)]
+        for chunk in _chunks(sorted(set(lists), key=lambda page: page.paths)):
+            await self._write_chunk(chunk, written)
+        await self._sitemaps.refresh(sitemaps, lambda items: self._write_missing(items, written), written)
 
-    async def _write_list(self, page: ListingPage) -> None:
-        while True:
-            async with self._output.locked("lists", page.paths[0]):
-                listed = await self._lists.read(page)
-                missing = [item for item in listed.items if self._output.mtime_ns(item.path) != page_time_ns(item)]
-                faults = [] if missing else [(item, self._items.fault(item)) for item in listed.items]
-                if not missing and not any(fault for _, fault in faults):
-                    self._put_list(page, self._lists.files(page, listed))
-                    return
-            for item in missing:
-                await self._write_item(item.path)
+    async def _write_chunk(self, chunk: Sequence[ListingPage], written: Written) -> None:
+        while chunk:
+            async with self._output.locked("lists", [page.paths[0] for page in chunk]):
+                listed = await self._reader.read(chunk)
+                missing = self._missing(item for page in chunk for item in listed[page].items)
+                faults = self._faults(listed, {item.path for item in missing})
+                hindered = {item.item.id for item in (*missing, *(item for item, _ in faults))}
+                ready = [page for page in chunk if not any(one.item.id in hindered for one in listed[page].items)]
+                for page in ready:
+                    self._put_list(page, self._lists.files(page, listed[page]), written)
+            await self.write_items([item.path for item in missing], written)
             for item, fault in faults:
-                if fault is not None:
-                    await self._veto.cast(item, fault)
+                await self._cast(item, fault)
+            chunk = [page for page in chunk if page not in ready]
 
-    def _put_list(self, page: ListingPage, files: Sequence[File]) -> None:
+    async def _write_missing(self, items: Iterable[PublicItem], written: Written) -> bool:
+        """Write those of the items' pages that are not on the volume; return whether there were any."""
+        missing = self._missing(items)
+        await self.write_items([item.path for item in missing], written)
+        return bool(missing)
+
+    def _missing(self, items: Iterable[PublicItem]) -> Sequence[PublicItem]:
+        once = {item.item.id: item for item in items}
+        return [item for item in once.values() if self._output.mtime_ns(item.path) != page_time_ns(item)]
+
+    def _faults(
+        self, listed: Mapping[ListingPage, Listed], but: Collection[str]
+    ) -> Sequence[tuple[PublicItem, Exception]]:
+        once = {item.item.id: item for one in listed.values() for item in one.items if item.path not in but}
+        faults = ((item, self._items.fault(item)) for item in once.values())
+        return [(item, fault) for item, fault in faults if fault is not None]
+
+    def _put_list(self, page: ListingPage, files: Sequence[File], written: Written) -> None:
         for file in files:
-            self._put(file)
-        if files:
-            return
-        for path in page.paths:
-            self._output.remove(path)
+            self._put(file, written)
+        for path in page.paths if not files else ():
+            self._remove(path, written)
 
-    def _put(self, file: File) -> None:
-        changed = self._output.write(file.path, file.content, file.time_ns)
-        pages_total.labels("written" if changed else "unchanged").inc()
+    async def remove_items(self, paths: Iterable[str], written: Written) -> None:
+        """Remove the pages of items at paths where none stands."""
+        for chunk in _chunks(sorted(paths)):
+            async with self._output.locked("items", chunk):
+                standing = await self._items.at(chunk)
+                for path in chunk:
+                    if path not in standing:
+                        self._remove(path, written)
+
+    def _put(self, file: File, written: Written) -> None:
+        written.put(file.path, is_changed=self._output.write(file.path, file.content, file.time_ns))
+
+    def _remove(self, path: str, written: Written) -> None:
+        written.remove(path, was_there=self._output.remove(path))
+
+
+def _chunks(items: Sequence[_T]) -> Iterable[Sequence[_T]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))

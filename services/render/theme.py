@@ -22,13 +22,14 @@ from services.render.page_data import (
     section_places,
 )
 from services.render.page_frame import Alternate, Frame, Head, feed_links, frame_of, listing_alternates
+from services.render.search_results import SearchResults
 from services.render.structured_data import item_json_ld
 from services.render.theme_files import ThemeFiles
 from services.render.words import Language, language_of
 from shared.items import PublicItem
 from shared.listings import Listing
 from shared.site_file import Section, Site
-from shared.urls import home_path, section_path
+from shared.urls import home_path, search_path, section_path
 
 Standing = Mapping[str, Sequence[tuple[str, str]]]
 """The standing pages that there are, by language: slug and title."""
@@ -117,12 +118,16 @@ class Theme:
             months=[self._month_place(listing, month) for month in months],
         )
 
-    def archive_page(self, listing: Listing, month: str, number: int, page_count: int, cards: Sequence[Card]) -> bytes:
-        """Return page `number` of the listing's items of a month (`yyyymm`)."""
+    def archive_page(self, listing: Listing, month: str, number: int, cards: Sequence[Card], *, is_last: bool) -> bytes:
+        """
+        Return page `number` of the listing's items of a month (`yyyymm`).
+
+        It does not say of how many pages: the next one would change them all.
+        """
         frame = self._frame(listing.lang)
         language = self.language(listing.lang)
         name = f"{listing_name(listing, self._site)}: {self._month_place(listing, month).name}"
-        numbered = language.say("Page {number} of {count}", number=number, count=page_count) if page_count > 1 else ""
+        numbered = "" if number == 1 and is_last else language.say("Page {number}", number=number)
         title = " — ".join(part for part in (name, numbered, frame.title) if part)
         path = archive_path(listing, month, number)
         head = self._listing_head(listing, title, path, alternates=[Alternate(listing.lang, path)])
@@ -135,7 +140,7 @@ class Theme:
             cards=cards,
             numbered=numbered,
             previous=archive_path(listing, month, number - 1) if number > 1 else None,
-            following=archive_path(listing, month, number + 1) if number < page_count else None,
+            following=archive_path(listing, month, number + 1) if not is_last else None,
         )
 
     def latest_fragment(self, lang: str, cards: Sequence[Card]) -> bytes:
@@ -145,6 +150,22 @@ class Theme:
         place = Place(section_name(self._site, paths[0], lang), section_path(lang, paths[0])) if paths else None
         template = self._environment.get_template("latest.html")
         return template.render(say=language.say, cards=cards, place=place if len(paths) == 1 else None).encode()
+
+    def search_page(self, lang: str, results: SearchResults) -> bytes:
+        """Return what was found, with the form to ask again."""
+        language = self.language(lang)
+        title = language.say("Search")
+        head = Head(
+            title=f"{title} — {self._frame(lang).title}",
+            path=search_path(lang),
+            alternates=[Alternate(other, search_path(other)) for other in self._site.languages],
+            is_indexed=False,
+        )
+        sections = [
+            Place(" / ".join(place.name for place in section_places(self._site, section.path, lang)), section.path)
+            for section in self._site.sections
+        ]
+        return self._render("search.html", lang, head, results=results, sections=sections)
 
     def standing_page(self, lang: str, slug: str, title: str, html: str) -> bytes:
         """Return a standing page; `html` is trusted or came through `markup.body_html`."""

@@ -2,22 +2,22 @@
 
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import PurePosixPath
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.render.composition import Body, compose, read_body
+from services.render.composition import Body, read_body
 from services.render.edition import Edition
 from services.render.output import Output
+from services.render.site_answers import SECURITY_HEADERS, SiteAnswers
 from shared.item_store import ItemStore
-from shared.urls import FRAGMENTS, MAX_PATH_CHARS
+from shared.urls import FEED_MEDIA_TYPES, FRAGMENTS, MAX_PATH_CHARS, link_header
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
-    ".rss": "application/rss+xml; charset=utf-8",
-    ".atom": "application/atom+xml; charset=utf-8",
-    ".json": "application/feed+json; charset=utf-8",
+    ".rss": FEED_MEDIA_TYPES["rss"],
+    ".atom": FEED_MEDIA_TYPES["atom"],
+    ".json": FEED_MEDIA_TYPES["json"],
     ".xml": "application/xml; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -31,24 +31,18 @@ _MEDIA_TYPES = {
     ".woff2": "font/woff2",
     ".pdf": "application/pdf",
 }
-_SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' https:; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-}
 
 
 class SiteRoutes:
     """Answers for every path of the site."""
 
-    def __init__(self, output: Output, store: ItemStore, edition: Edition) -> None:
+    def __init__(self, output: Output, store: ItemStore, edition: Edition, answers: SiteAnswers) -> None:
         self._output = output
         self._store = store
         self._site = edition.site
         self._theme = edition.theme
         self._base_url = edition.base_url
+        self._answers = answers
         self.router = APIRouter(include_in_schema=False)
         self.router.add_api_route("/{path:path}", self.get, methods=["GET", "HEAD"])
 
@@ -58,13 +52,13 @@ class SiteRoutes:
         if path == "/":
             return RedirectResponse(f"/{self._site.languages[0]}/", 302)
         if not _is_servable(path):
-            return self._html(404, self._theme.not_found_page(self._language_of(path)))
+            return self._answers.not_found(path)
         body = read_body(self._output, path)
         return self._page(request, path, body) if body else await self._without_file(path)
 
     def _page(self, request: Request, path: str, body: Body) -> Response:
         headers = {
-            **_SECURITY_HEADERS,
+            **SECURITY_HEADERS,
             "ETag": body.etag,
             "Cache-Control": "public, max-age=31536000, immutable" if path.startswith("/static/") else "no-cache",
             "Content-Type": _media_type(path),
@@ -73,44 +67,34 @@ class SiteRoutes:
             headers["Last-Modified"] = formatdate(body.modified, usegmt=True)
         if not path.startswith(("/static/", "/media/")):
             # WebSub, section 4: hub and self in the headers too, in one Link header.
-            headers["Link"] = f'<{self._base_url}/hub>; rel="hub", <{self._base_url}{quote(path)}>; rel="self"'
+            headers["Link"] = link_header(self._base_url, path)
         if _is_known(request, body):
             return Response(status_code=304, headers=headers)
         return Response(body.content, headers=headers)
 
     async def _without_file(self, path: str) -> Response:
-        lang = self._language_of(path)
         page_path = path if path.endswith("/") else path + "/"
         if page_path != path and self._output.file_of(page_path).is_file():
             return RedirectResponse(page_path, 301)
         owner = (await self._store.owners([page_path]))[0]
         item = await self._store.public_revision(owner) if owner else None
         if item is None:
-            return self._html(404, self._theme.not_found_page(lang))
+            return self._answers.not_found(path)
         withdrawal = item.revision.withdrawal
         if withdrawal is not None and withdrawal.mode == "redirect" and withdrawal.to:
             return RedirectResponse(withdrawal.to, 301)
         if withdrawal is not None and withdrawal.mode == "gone":
-            return self._html(410, self._theme.gone_page(lang, item.revision.title))
+            return self._answers.html(410, self._theme.gone_page(self._answers.language_of(path), item.revision.title))
         if item.path != page_path:
             return RedirectResponse(item.path, 301)
-        return self._html(404, self._theme.not_found_page(lang))
-
-    def _html(self, status: int, page: bytes) -> Response:
-        # A path may be waiting for its moment: the answer that nothing is there must not outlive that.
-        headers = {**_SECURITY_HEADERS, "Cache-Control": "no-store", "Content-Type": _MEDIA_TYPES[".html"]}
-        return Response(compose(self._output, page), status, headers=headers)
-
-    def _language_of(self, path: str) -> str:
-        first = path.split("/")[1]
-        return first if first in self._site.languages else self._site.languages[0]
+        return self._answers.not_found(path)
 
 
 def _is_servable(path: str) -> bool:
     """Whether the path could name a page: not a hidden file, a fragment, or a way out of the volume."""
     if len(path) > MAX_PATH_CHARS or "\0" in path or path.startswith(FRAGMENTS):
         return False
-    segments = path.strip("/").split("/")
+    segments = path.removeprefix("/").removesuffix("/").split("/")
     return all(segment and not segment.startswith(".") for segment in segments)
 
 

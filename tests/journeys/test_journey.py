@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.factories import an_item
-from tests.fakes import Clarion, Received, receiving
+from tests.fakes import Clarion, Received, eventually, receiving
 
 
 async def test_an_item_becomes_a_page_three_feeds_and_a_verified_webhook(clarion: Clarion) -> None:
@@ -47,6 +47,9 @@ async def test_a_new_document_stands_beside_an_old_article_without_a_new_page(cl
 
     document = await clarion.put("new", an_item(title="A brand new order", section=section))
 
-    await clarion.page(document["url"])
-    assert "A brand new order" in (await clarion.http.get(article["url"])).text
+    async def stands_beside() -> bool:
+        return "A brand new order" in (await clarion.http.get(article["url"])).text
+
+    await eventually(stands_beside, "the new document beside the old article")
+    assert (await clarion.http.get(document["url"])).status_code == 200
     assert ((page / "index.html").stat().st_mtime_ns, (page / "index.html").stat().st_ino) == written

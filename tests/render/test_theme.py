@@ -114,7 +114,7 @@ def test_a_section_page_links_to_its_months_and_to_the_sections_below(theme: The
 
 
 def test_an_archive_page_leads_to_its_neighbours(theme: Theme) -> None:
-    tree = html.document_fromstring(theme.archive_page(SECTION_LISTING, "202307", 2, 3, []))
+    tree = html.document_fromstring(theme.archive_page(SECTION_LISTING, "202307", 2, [], is_last=False))
 
     assert found(tree, "//a[@rel='prev']/@href") == ["/en/documents/2023/07/"]
     assert found(tree, "//a[@rel='next']/@href") == ["/en/documents/2023/07/page/3/"]

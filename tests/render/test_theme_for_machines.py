@@ -42,7 +42,7 @@ def every_page(theme: Theme) -> dict[str, bytes]:
         "section": theme.listing_page(SECTION_LISTING, [card], ["202307", "202306"]),
         "empty section": theme.listing_page(SECTION_LISTING, []),
         "tag": theme.listing_page(Listing("en", "tag", "sea"), [card]),
-        "archive": theme.archive_page(SECTION_LISTING, "202307", 2, 3, [card]),
+        "archive": theme.archive_page(SECTION_LISTING, "202307", 2, [card], is_last=False),
         "standing": theme.standing_page("en", "contacts", "Contacts", "<p>Write to us.</p>"),
         "gone": theme.gone_page("en", "Bridge opened", "Replaced."),
         "not found": theme.not_found_page("en"),

@@ -1,0 +1,108 @@
+"""The parts of the render service, put together: over the output volume, or over another folder to compare it with."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from redis.asyncio import Redis
+
+from services.render.announcing import Announcer
+from services.render.consumer import ItemEventConsumer, Tools
+from services.render.edition import Edition
+from services.render.item_pages import ItemPages
+from services.render.list_pages import ListPages
+from services.render.list_reader import ListReader
+from services.render.months import Months
+from services.render.output import Output
+from services.render.page_writer import Cast, Makers, PageWriter
+from services.render.pages import NewsSitemap
+from services.render.pieces import PieceCache
+from services.render.public_items import PublicItems
+from services.render.rebuild import Rebuild
+from services.render.search_api import SearchRoutes
+from services.render.search_index import SearchIndex
+from services.render.searching import Search
+from services.render.site_answers import SiteAnswers
+from services.render.sitemap_reader import SitemapReader
+from services.render.sitemap_writer import SitemapWriter
+from services.render.theme import Theme
+from services.render.ticks import Ticker
+from services.render.veto import Veto
+from services.render.web import SiteRoutes
+from shared.dead_letters import DeadLetters
+from shared.errors import ClarionError
+from shared.item_store import ItemStore
+from shared.item_writer import ItemWriter
+from shared.settings import Settings
+from shared.site_file import Site, load_site
+from shared.site_record import adopt_site, read_site
+
+
+class OtherEdition(ClarionError):
+    """The site file, theme and address of these settings are not what the running site is made with."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The parts that turn events into pages."""
+
+    consumer: ItemEventConsumer
+    rebuild: Rebuild
+    ticker: Ticker
+    search: Search
+    routes: Sequence[APIRouter]
+    """In the order in which they are to be asked."""
+
+
+async def adopt_edition(settings: Settings, redis: Redis) -> Edition:
+    """Return the edition of the settings, and make it the one that the store knows."""
+    site, theme, fingerprint = _made_of(settings)
+    return Edition(site, theme, await adopt_site(redis, fingerprint), settings.base_url)
+
+
+async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
+    """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
+    site, theme, fingerprint = _made_of(settings)
+    record = await read_site(redis)
+    if record is None or record.fingerprint != fingerprint:
+        raise OtherEdition(
+            "the site file, the theme or CLARION_BASE_URL differ from what the running site is made with: "
+            "use its settings, or restart render with these"
+        )
+    return Edition(site, theme, record, settings.base_url)
+
+
+def _made_of(settings: Settings) -> tuple[Site, Theme, str]:
+    site = load_site(settings.site_file)
+    theme = Theme(site, settings.base_url, site.theme_folder, search=True)
+    # The address of the site stands in every page, so it is part of what a page is made with.
+    made_with = f"{site.fingerprint} {theme.fingerprint} {settings.base_url}"
+    return site, theme, hashlib.sha256(made_with.encode()).hexdigest()
+
+
+def assemble(redis: Redis, edition: Edition, output: Output, cast: Cast | None = None) -> Rendering:
+    """Return the parts for a folder; `cast` is what is done about an item that cannot be rendered, at first a veto."""
+    store = ItemStore(redis)
+    public_items = PublicItems(store)
+    pieces = PieceCache(edition)
+    veto = Veto(store, ItemWriter(redis, edition.site), pieces.of)
+    items = ItemPages(store, public_items, edition, pieces)
+    answers = SiteAnswers(output, edition)
+    search = Search(SearchIndex(output.search_file), public_items, output)
+    makers = Makers(
+        items,
+        ListReader(redis, public_items, edition),
+        ListPages(edition, pieces),
+        SitemapWriter(SitemapReader(redis, items, edition), edition, output),
+    )
+    writer = PageWriter(makers, output, cast or veto.cast)
+    months = Months(redis, edition.site)
+    tools = Tools(store, public_items, months, writer, search, Announcer(redis), DeadLetters(redis))
+    return Rendering(
+        consumer=ItemEventConsumer(edition, tools),
+        rebuild=Rebuild(redis, edition, writer, output, search),
+        ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
+        search=search,
+        routes=[SearchRoutes(search, edition, answers).router, SiteRoutes(output, store, edition, answers).router],
+    )

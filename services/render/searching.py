@@ -1,0 +1,63 @@
+"""Search: keep the index what the store says, and answer from both, so that nothing withdrawn is ever found."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from services.render.output import Output
+from services.render.public_items import PublicItems
+from services.render.search_index import Question, SearchIndex, state_of
+from shared.ids import ItemId
+from shared.items import PublicItem
+
+_READ_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Found:
+    """The matches on one page of results."""
+
+    items: Sequence[PublicItem]
+    has_more: bool
+
+
+class Search:
+    """The index beside the store."""
+
+    def __init__(self, index: SearchIndex, public_items: PublicItems, output: Output) -> None:
+        self._index = index
+        self._public_items = public_items
+        self._output = output
+
+    async def refresh(self, ids: Collection[ItemId]) -> int:
+        """Have the items in the index as readers see them, or not at all; return how many it had otherwise."""
+        changed = 0
+        # Read under the lock, so that the last to write has the freshest data.
+        async with self._output.locked("lists", [".search"]):
+            items = await self._public_items.by_id(ids)
+            states = self._index.states(ids)
+            with self._index.changing():
+                for item_id in ids:
+                    item = items.get(item_id)
+                    if (state_of(item) if item else None) == states.get(item_id):
+                        continue
+                    changed += 1
+                    if item is None:
+                        self._index.remove(item_id)
+                    else:
+                        self._index.put(item)
+        return changed
+
+    async def forget_strangers(self) -> int:
+        """Take out what readers cannot see; return how many it had."""
+        forgotten, after = 0, ""
+        while ids := self._index.ids(after, _READ_AT_ONCE):
+            forgotten += await self.refresh(ids)
+            after = ids[-1]
+        return forgotten
+
+    async def find(self, question: Question, limit: int, skip: int = 0) -> Found:
+        """Return the newest items that match and that readers can see now."""
+        ids = await asyncio.to_thread(self._index.find, question, limit + 1, skip)
+        items = await self._public_items.by_id(ids[:limit])
+        return Found([items[item_id] for item_id in ids[:limit] if item_id in items], len(ids) > limit)

@@ -1,0 +1,53 @@
+"""Time, as the site knows it: moments written to the store, so that the same store always makes the same site."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.clock import store_now, to_ms
+from shared.lua import load_script
+
+log = structlog.get_logger()
+
+# What search engines take for news (Google's and Bing's rule).
+NEWS_AGE = timedelta(days=2)
+TICK = timedelta(minutes=10)
+_LOOK_EVERY_SECONDS = 5
+
+
+async def last_tick(redis: Redis) -> int:
+    """Return the last moment (milliseconds) that the site knows of; 0 before the first."""
+    return int(await redis.get(keys.TICK) or 0)
+
+
+class Ticker:
+    """Writes a tick now and then, and has what depends on the time written anew."""
+
+    def __init__(self, redis: Redis, on_tick: Callable[[], Awaitable[object]]) -> None:
+        self._redis = redis
+        self._on_tick = on_tick
+        self._advance = load_script(redis, "services.render", "advance_tick.lua")
+        self._shown = -1
+
+    async def run(self) -> None:
+        """Tick until cancelled; each replica writes what the last tick it saw asks for."""
+        while True:
+            try:
+                await self.tick()
+            except (RedisError, OSError) as error:
+                log.warning("tick.waiting", reason=repr(error))
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    async def tick(self) -> None:
+        """Write a tick if the last one is old enough, and what depends on it if there is a new one."""
+        step = TICK // timedelta(milliseconds=1)
+        due = to_ms(await store_now(self._redis)) // step * step
+        tick = int(await self._advance(keys=[keys.TICK], args=[due]))
+        if tick != self._shown:
+            await self._on_tick()
+            self._shown = tick

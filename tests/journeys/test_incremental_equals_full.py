@@ -1,0 +1,157 @@
+"""Promise 3: whatever happened, the site on disk is byte for byte what a rebuild from the store would write."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from services.render.announcing import GROUP
+from services.render.verification import Differences
+from shared import keys
+from shared.items import Withdrawal
+from shared.settings import Settings
+from tests.fakes import eventually
+from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press, a_press, break_template
+
+ITEMS = 40
+TAGS = ("sea", "port", "trade")
+SECTIONS = ("news", "documents", "documents/orders")
+NO_DIFFERENCES = Differences((), (), ())
+
+
+class Chaos:
+    """Random acts of a newsroom; the same seed gives the same acts."""
+
+    def __init__(self, press: Press, seed: int) -> None:
+        self._press = press
+        self._random = random.Random(seed)
+
+    async def act(self) -> None:
+        """Publish, revise, move, retag, break or withdraw an item."""
+        name = f"item-{self._random.randrange(ITEMS)}"
+        if self._random.random() < 0.2:
+            await self._press.newsroom.withdraw(name, self._random.choice(WITHDRAWALS))
+        else:
+            await self._press.newsroom.publish(name, **self._changes(name))
+
+    def _changes(self, name: str) -> dict[str, object]:
+        pick = self._random
+        changes: dict[str, object] = {"lang": ("en", "ru", "ar")[int(name.removeprefix("item-")) % 3]}
+        changes["body"] = f"Text {pick.random()}"
+        if pick.random() < 0.5:
+            changes["title"] = BROKEN_TITLE if pick.random() < 0.15 else f"Title {pick.randrange(1000)}"
+        if pick.random() < 0.3:
+            changes["tags"] = tuple(tag for tag in TAGS if pick.random() < 0.5)
+        if pick.random() < 0.3:
+            changes["section"] = pick.choice(SECTIONS)
+        if pick.random() < 0.3:
+            changes["published_at"] = FIRST_DAY + timedelta(days=pick.randrange(90))
+        if pick.random() < 0.3:
+            changes["slug"] = f"{name}-{pick.randrange(2)}"
+        if pick.random() < 0.2:
+            # One set for the three languages; an item goes in and out of it.
+            changes["translation_set"] = pick.choice([None, f"set-{int(name.removeprefix('item-')) // 3}"])
+        changes["update_type"] = pick.choice(["major", "minor"])
+        return changes
+
+
+WITHDRAWALS = (
+    Withdrawal(mode="gone"),
+    Withdrawal(mode="redirect", to="/en/"),
+    Withdrawal(mode="notice", notice="It was wrong."),
+)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_volume_written_batch_by_batch_equals_a_rebuild(
+    redis: Redis, settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    break_template(tmp_path)
+    press = await a_press(redis, settings)
+    chaos, pick = Chaos(press, seed), random.Random(seed)
+    await press.rendering.rebuild.run()
+
+    for _ in range(60):
+        await chaos.act()
+        if pick.random() < 0.4:
+            batch = await press.take(pick.randrange(1, 5))
+            pick.shuffle(batch)
+            await press.render(batch)
+    await press.render()
+
+    assert await press.differences(tmp_path / "rebuilt") == NO_DIFFERENCES
+
+
+async def test_a_volume_equals_a_rebuild_after_kills_and_freezes_of_its_replicas(
+    redis: Redis, settings: Settings, tmp_path: Path
+) -> None:
+    await _replicas_killed_and_frozen(redis, settings, tmp_path, acts=60, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_volume_equals_a_rebuild_after_many_kills_and_freezes(
+    redis: Redis, settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    await _replicas_killed_and_frozen(redis, settings, tmp_path, acts=1500, seed=seed)
+
+
+async def _replicas_killed_and_frozen(redis: Redis, settings: Settings, folder: Path, *, acts: int, seed: int) -> None:
+    break_template(folder)
+    press = await a_press(redis, settings)
+    chaos, pick = Chaos(press, seed), random.Random(seed)
+    replicas = [await _replica(settings), await _replica(settings)]
+    try:
+        for number in range(acts):
+            await chaos.act()
+            await asyncio.sleep(pick.random() * 0.02)
+            if number % 15 == 14:
+                victim = pick.randrange(2)
+                if pick.random() < 0.5:
+                    replicas[victim].kill()
+                    await replicas[victim].wait()
+                    replicas[victim] = await _replica(settings)
+                else:
+                    replicas[victim].send_signal(signal.SIGSTOP)
+                    await asyncio.sleep(pick.random())
+                    replicas[victim].send_signal(signal.SIGCONT)
+        await eventually(lambda: _has_passed(redis), "the end of rendering")
+    finally:
+        for replica in replicas:
+            replica.kill()
+            await replica.wait()
+
+    assert await press.differences(folder / "rebuilt") == NO_DIFFERENCES
+
+
+async def _replica(settings: Settings) -> asyncio.subprocess.Process:
+    environment = {
+        **os.environ,
+        "CLARION_REDIS_URL": settings.redis_url,
+        "CLARION_SITE_FILE": str(settings.site_file),
+        "CLARION_OUTPUT_DIR": str(settings.output_dir),
+        "CLARION_BASE_URL": settings.base_url,
+        "CLARION_SECRETS_KEY": "test-secrets-key-0123456789-0123456789",
+        "CLARION_PORT": "0",
+        "CLARION_CLAIM_AFTER": "1",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.render",
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def _has_passed(redis: Redis) -> bool:
+    (group,) = [one for one in await redis.xinfo_groups(keys.ITEMS_STREAM) if one["name"] == GROUP]
+    return not group["pending"] and not group["lag"]

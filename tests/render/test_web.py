@@ -1,0 +1,169 @@
+"""The built-in web server: pages, what became of those that are gone, and what nobody may reach."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from shared.items import Withdrawal
+from tests.render.newsroom import Press
+
+
+@pytest.fixture
+async def http(press: Press) -> AsyncIterator[httpx.AsyncClient]:
+    """A reader of the press's site."""
+    await press.rendering.rebuild.run()
+    app = FastAPI()
+    for router in press.rendering.routes:
+        app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=press.settings.base_url) as client:
+        yield client
+
+
+async def test_the_root_leads_to_the_default_language(http: httpx.AsyncClient) -> None:
+    response = await http.get("/")
+
+    assert (response.status_code, response.headers["location"]) == (302, "/en/")
+
+
+async def test_a_composed_page_has_a_validator_over_page_and_fragment_and_no_date(
+    press: Press, http: httpx.AsyncClient
+) -> None:
+    item = await press.newsroom.publish("a")
+    await press.render()
+    first = await http.get(item.path)
+    known = {"If-None-Match": first.headers["etag"]}
+    assert (await http.get(item.path, headers=known)).status_code == 304
+
+    await press.newsroom.publish("b", title="A new order", section="documents")
+    await press.render()
+
+    second = await http.get(item.path, headers=known)
+    assert second.status_code == 200
+    assert "A new order" in second.text
+    assert "last-modified" not in second.headers
+    assert second.headers["cache-control"] == "no-cache"
+
+
+async def test_a_feed_is_answered_304_by_its_date_and_by_its_tag(press: Press, http: httpx.AsyncClient) -> None:
+    await press.newsroom.publish("a")
+    await press.render()
+
+    first = await http.get("/en/feed.atom")
+
+    dated = {"If-Modified-Since": first.headers["last-modified"]}
+    assert (await http.get("/en/feed.atom", headers=dated)).status_code == 304
+    assert (await http.get("/en/feed.atom", headers={"If-None-Match": first.headers["etag"]})).status_code == 304
+    # RFC 9110, section 13.2.2: the tag wins over the date.
+    other = {**dated, "If-None-Match": '"another"'}
+    assert (await http.get("/en/feed.atom", headers=other)).status_code == 200
+
+
+async def test_head_answers_as_get_without_a_body(press: Press, http: httpx.AsyncClient) -> None:
+    item = await press.newsroom.publish("a")
+    await press.render()
+
+    got, head = await http.get(item.path), await http.head(item.path)
+
+    assert head.content == b""
+    assert head.headers == got.headers
+
+
+async def test_hub_and_self_stand_in_one_link_header(press: Press, http: httpx.AsyncClient) -> None:
+    await press.newsroom.publish("a")
+    await press.render()
+
+    response = await http.get("/en/feed.atom")
+
+    base = press.settings.base_url
+    assert response.headers.get_list("link") == [f'<{base}/hub>; rel="hub", <{base}/en/feed.atom>; rel="self"']
+
+
+async def test_a_withdrawn_item_is_410_with_a_page(press: Press, http: httpx.AsyncClient) -> None:
+    item = await press.newsroom.publish("a")
+    await press.newsroom.withdraw("a")
+    await press.render()
+
+    response = await http.get(item.path)
+
+    assert response.status_code == 410
+    assert "withdrawn" in response.text
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_an_item_withdrawn_with_a_redirect_is_301(press: Press, http: httpx.AsyncClient) -> None:
+    item = await press.newsroom.publish("a")
+    await press.newsroom.withdraw("a", Withdrawal(mode="redirect", to="/en/news/"))
+    await press.render()
+
+    response = await http.get(item.path)
+
+    assert (response.status_code, response.headers["location"]) == (301, "/en/news/")
+
+
+async def test_every_old_path_of_an_item_leads_straight_to_its_newest(press: Press, http: httpx.AsyncClient) -> None:
+    first = await press.newsroom.publish("a", slug="one")
+    second = await press.newsroom.publish("a", slug="two")
+    third = await press.newsroom.publish("a", slug="three")
+    await press.render()
+
+    for old in (first, second):
+        response = await http.get(old.path)
+        assert (response.status_code, response.headers["location"]) == (301, third.path)
+
+
+async def test_a_path_without_its_last_slash_leads_to_the_page(press: Press, http: httpx.AsyncClient) -> None:
+    item = await press.newsroom.publish("a")
+    await press.render()
+
+    response = await http.get(item.path.rstrip("/"))
+
+    assert (response.status_code, response.headers["location"]) == (301, item.path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/en/nothing/here/",
+        "/.clarion/built",
+        "/.clarion/locks/items-1",
+        "/en/.hidden",
+        "/_fragments/en/latest.html",
+        "/%5ffragments/en/latest.html",
+        "/en/../../site.toml",
+        "/en/%2e%2e/%2e%2e/site.toml",
+        "/..%2fsite.toml",
+        "//en/",
+        "/en/%00",
+        "/en/" + "a" * 600,
+    ],
+    ids=lambda path: path[:30],
+)
+async def test_nobody_reaches(http: httpx.AsyncClient, path: str) -> None:
+    # As bytes: the client would tidy the path up.
+    response = await http.get(httpx.URL(http.base_url, raw_path=path.encode()))
+
+    assert response.status_code == 404
+    assert "<h1>" in response.text
+
+
+async def test_a_page_allows_nothing_but_its_own_and_pictures_over_https(http: httpx.AsyncClient) -> None:
+    response = await http.get("/en/")
+
+    assert "default-src 'self'; img-src 'self' https:" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_static_files_may_be_kept_for_ever(press: Press, http: httpx.AsyncClient) -> None:
+    (path,) = [path for path in await _static_paths(press) if path.endswith(".css")]
+
+    response = await http.get(path)
+
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert response.headers["content-type"] == "text/css; charset=utf-8"
+
+
+async def _static_paths(press: Press) -> list[str]:
+    root = press.settings.output_dir
+    return ["/" + file.relative_to(root).as_posix() for file in (root / "static").rglob("*") if file.is_file()]
