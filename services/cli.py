@@ -38,6 +38,49 @@ def serve(service: Annotated[Literal["ingest", "render", "notify"], typer.Argume
     run(import_module(f"services.{service}.app").running)
 
 
+@app.command()
+def rebuild(
+    *,
+    section: Annotated[str | None, typer.Option(help="Only this section and those below it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Write the site anew from the store, beside publishing; an interrupted rebuild goes on where it stopped."""
+    from services.commands import site  # noqa: PLC0415 - see dev
+
+    site.rebuild(section, as_json=as_json)
+
+
+@app.command()
+def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False) -> None:
+    """Compare the site on disk with what a rebuild would write; the exit code is 1 where it differs."""
+    from services.commands import site  # noqa: PLC0415 - see dev
+
+    site.verify(as_json=as_json)
+
+
+@app.command()
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until interrupted.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 2,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, for scripts; with --watch a line each time.")
+    ] = False,
+) -> None:
+    """Show what waits where: events for pages, announcements for queues, deliveries for endpoints; and the store."""
+    from services.commands import operations  # noqa: PLC0415 - see dev
+
+    operations.status(watch=watch, every=every, as_json=as_json)
+
+
+@app.command()
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False) -> None:
+    """Examine store, clock, disk, site file, addresses and keys, and say what to do; the exit code is 1 for trouble."""
+    from services.commands import operations  # noqa: PLC0415 - see dev
+
+    operations.doctor(as_json=as_json)
+
+
 def main() -> None:
     """Run the command line."""
     app()

@@ -34,6 +34,7 @@ from shared.site_file import load_site
 EXAMPLE = Path(__file__).parent.parent / "examples" / "newsroom"
 
 _NOTIFY_PATHS = ("/v1/subscriptions", "/v1/deliveries", "/v1/events", "/hub", "/console")
+_RENDER_PATHS = ("/v1/search",)
 _INGEST_PATHS = ("/v1/", "/docs", "/openapi.json")
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # Writes in flight while the example newsroom is published; they share their syncs to disk.
@@ -67,6 +68,8 @@ class FrontDoor:
     def _service(self, path: str) -> ASGIApp:
         if path.startswith(_NOTIFY_PATHS):
             return self.notify
+        if path.startswith(_RENDER_PATHS):
+            return self.render
         if path.startswith(_INGEST_PATHS):
             return self.ingest
         return self.render
@@ -168,6 +171,7 @@ async def _greet(settings: Settings, options: DevOptions) -> None:
 
   site           {base}/
   documentation  {base}/docs
+  console        {base}/console
   key            {key}
 
 Publish an item:

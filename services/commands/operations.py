@@ -1,0 +1,144 @@
+"""`clarion status` and `clarion doctor`: how it goes, and what to do where it does not."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from redis.exceptions import RedisError
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from services.commands.checks import Finding, Verdict, examine
+from shared.redis_client import connect
+from shared.settings import Settings
+from shared.store_numbers import StoreNumbers, StoreWatch
+
+_COLOURS: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "trouble": "red"}
+_LATE_SECONDS = 60
+
+
+def status(*, watch: bool, every: float, as_json: bool) -> None:
+    """Show how far behind everything is, once or until interrupted. Exits with 1 if the store does not answer."""
+    try:
+        asyncio.run(_status(every if watch else None, as_json=as_json))
+    except (RedisError, OSError) as error:
+        Console(stderr=True, highlight=False).print(f"[red]the store does not answer:[/] {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def doctor(*, as_json: bool) -> None:
+    """Examine the installation and say what to do. Exits with 1 if there is trouble."""
+    findings = asyncio.run(_examined())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        Console(highlight=False).print(findings_table(findings))
+    raise typer.Exit(int(any(finding.verdict == "trouble" for finding in findings)))
+
+
+async def _examined() -> list[Finding]:
+    settings = Settings()
+    redis = connect(settings.redis_url)
+    try:
+        return await examine(settings, redis)
+    finally:
+        await redis.aclose()
+
+
+async def _status(every: float | None, *, as_json: bool) -> None:
+    redis = connect(Settings().redis_url)
+    watch = StoreWatch(redis)
+    try:
+        with _showing(as_json=as_json) as show:
+            show(await watch.read())
+            while every is not None:
+                await asyncio.sleep(every)
+                show(await watch.read())
+    finally:
+        await redis.aclose()
+
+
+@contextlib.contextmanager
+def _showing(*, as_json: bool) -> Iterator[Callable[[StoreNumbers], None]]:
+    """Yield what shows the numbers: as one line of JSON each time, or as tables that replace those before."""
+    if as_json:
+        yield lambda numbers: typer.echo(json.dumps(as_plain(numbers)))
+        return
+    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        yield lambda numbers: live.update(status_tables(numbers), refresh=True)
+
+
+def as_plain(numbers: StoreNumbers) -> dict[str, Any]:  # Any: JSON
+    """Return the numbers for scripts."""
+    return asdict(numbers)
+
+
+def status_tables(numbers: StoreNumbers) -> Group:
+    """Return the numbers for eyes: the pipeline first, then deliveries, then the store."""
+    return Group(_pipeline(numbers), _deliveries(numbers), _store(numbers))
+
+
+def _pipeline(numbers: StoreNumbers) -> Table:
+    table = Table("stream", "read by", "waiting", "in hand", "oldest", title="Pipeline", title_justify="left")
+    for group in numbers.groups:
+        colour = "red" if group.oldest_seconds > _LATE_SECONDS else "green"
+        oldest = f"[{colour}]{_spoken(group.oldest_seconds)}[/]"
+        table.add_row(group.stream, group.group, str(group.lag), str(group.pending), oldest)
+    if not numbers.groups:
+        table.add_row("nothing was ever published, and no service has run", "", "", "", "")
+    return table
+
+
+def _deliveries(numbers: StoreNumbers) -> Table:
+    queue = numbers.queue
+    table = Table("waiting", "overdue by", *queue.endpoints, "dead letters", title="Deliveries", title_justify="left")
+    letters = f"{numbers.dead_letters} events, {queue.dead_letters} deliveries"
+    counts = [str(count) for count in queue.endpoints.values()]
+    table.add_row(str(queue.waiting), _spoken(queue.overdue_seconds), *counts, letters)
+    return table
+
+
+def _store(numbers: StoreNumbers) -> Table:
+    server = numbers.server
+    table = Table("version", "memory", "file", "last write", "last rewrite", "replicas", title="Store")
+    table.title_justify = "left"
+    limit = f" of {server.memory_limit_bytes / 2**20:.0f}" if server.memory_limit_bytes else ""
+    table.add_row(
+        server.version,
+        f"{server.memory_bytes / 2**20:.1f}{limit} MiB",
+        f"{server.file_bytes / 2**20:.1f} MiB" if server.append_only else "[red]off[/]",
+        _well(is_well=server.last_write_ok),
+        _well(is_well=server.last_rewrite_ok),
+        str(server.replicas),
+    )
+    return table
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Return the findings for eyes."""
+    table = Table("", "what", show_lines=True)
+    for title in ("found", "what to do"):
+        table.add_column(title, overflow="fold")
+    for finding in findings:
+        mark = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(mark, finding.what, finding.found, finding.todo)
+    return table
+
+
+def _well(*, is_well: bool) -> str:
+    return "[green]well[/]" if is_well else "[red]failed[/]"
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 1:
+        return "none"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
