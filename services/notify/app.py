@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 
+from services.notify.console_service import running_console
 from services.notify.deliveries_api import deliveries_router
 from services.notify.delivery_history import DeliveryHistory
 from services.notify.egress import AddressGuard
@@ -20,6 +21,7 @@ from shared.auth import ApiKey, KeyRing
 from shared.health import health_router, store_answers
 from shared.redis_client import connect
 from shared.settings import Settings
+from shared.store_numbers import StoreWatch
 
 
 @contextlib.asynccontextmanager
@@ -27,23 +29,25 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     """
     Run the service while the block runs, and yield its HTTP application.
 
-    Set `app.state.stopping` before the HTTP server is told to stop: event streams end by it.
+    Set `app.state.stopping` before the HTTP server is told to stop: event streams end by it, and the engine begins to
+    finish what is in hand while the server drains its connections.
     """
     redis = connect(settings.redis_url)
     try:
-        async with running_engine(redis, settings) as engine:
+        async with (
+            running_engine(redis, settings, asyncio.Event()) as engine,
+            running_console(redis, engine, settings) as console,
+        ):
             app = _application(redis, engine, settings)
-            try:
-                yield app
-            finally:
-                app.state.stopping.set()
+            app.include_router(console)
+            yield app
     finally:
         await redis.aclose()
 
 
 def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
     app = FastAPI(title="Clarion notify", docs_url=None, redoc_url=None)
-    app.state.stopping = asyncio.Event()
+    app.state.stopping = engine.stopping
     http_errors.install(app)
 
     @app.exception_handler(LogNoLongerReaches)
@@ -58,10 +62,11 @@ def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
     async def ready() -> bool:
         return engine.stream.healthy and await store_answers(redis)
 
-    history = DeliveryHistory(redis, engine.store)
+    history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
     guard = AddressGuard(settings.egress_allow)
     app.include_router(subscriptions_router(engine.subscribing, authenticate, guard, engine.on_work))
     app.include_router(deliveries_router(history, engine.subscribing, authenticate, engine.on_work))
-    app.include_router(events_router(engine.event_log, app.state.stopping))
-    app.include_router(health_router(ready))
+    app.include_router(engine.websub.hub.router)
+    app.include_router(events_router(engine.event_log, engine.stopping))
+    app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
     return app

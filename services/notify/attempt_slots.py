@@ -1,6 +1,7 @@
 """How many attempts may be under way: few quick ones, many slow ones, and no quick one waits for a slow one."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,8 +10,15 @@ from shared.ids import SubscriptionId
 
 QUICK = 64
 SLOW = 2000
-# An attempt that is older moves to the slow ones and frees its slot.
+# An attempt that is older moves to the slow ones and frees its slot; sooner when others wait for it.
 QUICK_SECONDS = 1.0
+_QUICK_SECONDS_WHEN_FULL = 0.1
+
+# What an endpoint has to bear at a time: until it has answered well, then, and after a run of quick good answers.
+AT_FIRST = 1
+PROVEN = 4
+TRUSTED = 16
+_GOOD_ANSWERS_TO_TRUST = 32
 
 
 @dataclass(eq=False)
@@ -25,10 +33,10 @@ class UnderWay:
 
 class AttemptSlots:
     """
-    The slots of one process.
+    The slots of one process, and what it knows of the endpoints.
 
-    An attempt begins quick, unless its endpoint was slow or failed last time. It becomes slow when it is a second old
-    and a slow slot is free, and leaves when it ends.
+    An attempt begins quick, unless its endpoint was slow last time. It becomes slow when it is a second old (a tenth,
+    while all quick slots are taken) and a slow slot is free, and leaves when it ends.
     """
 
     def __init__(self, clock: Callable[[], float], quick: int = QUICK, slow: int = SLOW) -> None:
@@ -39,6 +47,8 @@ class AttemptSlots:
         self._quick: dict[UnderWay, None] = {}
         self._slow: dict[UnderWay, None] = {}
         self._slow_endpoints: set[SubscriptionId] = set()
+        # Quick good answers in a row.
+        self._good_answers: dict[SubscriptionId, int] = {}
 
     @property
     def free_quick(self) -> int:
@@ -54,29 +64,53 @@ class AttemptSlots:
         yield from self._slow
 
     def is_slow(self, subscription_id: SubscriptionId) -> bool:
-        """Whether the endpoint was slow or failed last time."""
+        """Whether the endpoint was slow last time."""
         return subscription_id in self._slow_endpoints
+
+    def remember_slow(self, subscription_id: SubscriptionId) -> None:
+        """Note what another process found out, or this one before it was restarted."""
+        self._slow_endpoints.add(subscription_id)
+
+    def at_once(self, subscription_id: SubscriptionId) -> int:
+        """Return how many attempts the endpoint has to bear at a time."""
+        good_answers = self._good_answers.get(subscription_id, 0)
+        if good_answers == 0:
+            return AT_FIRST
+        return TRUSTED if good_answers >= _GOOD_ANSWERS_TO_TRUST else PROVEN
 
     def begin(self, attempt: UnderWay) -> None:
         attempts = self._slow if self.is_slow(attempt.lease.subscription_id) else self._quick
         attempts[attempt] = None
 
     def end(self, attempt: UnderWay, *, is_good: bool) -> None:
+        endpoint = attempt.lease.subscription_id
         self._quick.pop(attempt, None)
         self._slow.pop(attempt, None)
-        if is_good and self._clock() - attempt.began < QUICK_SECONDS:
-            self._slow_endpoints.discard(attempt.lease.subscription_id)
+        is_quick = self._clock() - attempt.began < QUICK_SECONDS
+        if is_quick:
+            self._slow_endpoints.discard(endpoint)
         else:
-            self._slow_endpoints.add(attempt.lease.subscription_id)
+            self._slow_endpoints.add(endpoint)
+        if is_quick and is_good:
+            self._good_answers[endpoint] = self._good_answers.get(endpoint, 0) + 1
+        else:
+            self._good_answers.pop(endpoint, None)
+
+    @property
+    def next_move(self) -> float:
+        """When the next attempt becomes slow, by the clock."""
+        if not self._quick or self.free_slow <= 0:
+            return math.inf
+        return next(iter(self._quick)).began + (_QUICK_SECONDS_WHEN_FULL if self.free_quick == 0 else QUICK_SECONDS)
 
     def move_slow(self) -> None:
         """Move what is no longer quick, the oldest first."""
-        latest = self._clock() - QUICK_SECONDS
-        while self._quick and self.free_slow > 0:
+        while self.next_move <= self._clock():
             oldest = next(iter(self._quick))
-            if oldest.began > latest:
-                return
+            age = self._clock() - oldest.began
             del self._quick[oldest]
             self._slow[oldest] = None
-            # While one attempt hangs, the endpoint's others need not take quick slots to find out.
-            self._slow_endpoints.add(oldest.lease.subscription_id)
+            if age >= QUICK_SECONDS:
+                # While one attempt hangs, the endpoint's others need not take quick slots to find out.
+                self._slow_endpoints.add(oldest.lease.subscription_id)
+                self._good_answers.pop(oldest.lease.subscription_id, None)

@@ -2,23 +2,27 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.typing import EncodableT
 
+from services.notify.background import in_background
 from services.notify.event_log import EventLog
 from services.notify.shard_advance import LogReading, ShardAdvance
-from services.notify.subscription_store import SubscriptionStore
+from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from shared import keys, metrics
 from shared.streams import Entry
 
 log = structlog.get_logger()
 
 GROUP = "notify"
+Follow = Callable[[LogReading], Awaitable[None]]
 _BACK_OFF_SECONDS = 0.5
+_MOVE_IDLE_SECONDS = 1.0
 
 
 class LogConsumer:
@@ -30,15 +34,26 @@ class LogConsumer:
     """
 
     def __init__(
-        self, redis: Redis, store: SubscriptionStore, event_log: EventLog, on_enqueued: Callable[[], None]
+        self,
+        redis: Redis,
+        store: SubscriptionStore,
+        event_log: EventLog,
+        advance: ShardAdvance,
+        on_enqueued: Callable[[], None],
     ) -> None:
         self._redis = redis
         self._store = store
         self._event_log = event_log
-        self._advance = ShardAdvance(redis, store, event_log)
+        self._advance = advance
         self._on_enqueued = on_enqueued
         self._passing = asyncio.Lock()
         self._bell = asyncio.Event()
+        self._move_idle_at = 0.0
+        self._followers: list[Follow] = []
+
+    def follow(self, follow: Follow) -> None:
+        """Have the log read to its end by someone else, too, whenever it has grown."""
+        self._followers.append(follow)
 
     def ring(self) -> None:
         """Advance soon, although the log may not have grown: a subscription was resumed."""
@@ -48,12 +63,8 @@ class LogConsumer:
     async def running(self) -> AsyncIterator[None]:
         """Advance now, for what was announced while nobody listened, and whenever the bell rings."""
         self.ring()
-        task = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
@@ -75,11 +86,22 @@ class LogConsumer:
         """Bring every shard to what is the end of the log now."""
         # One pass at a time: a second one would only lose every race against the first.
         async with self._passing:
-            reading = LogReading(self._event_log)
-            passes = [self._advance.to_end(mirror, reading) for mirror in self._store.mirrors]
-            enqueued = await asyncio.gather(*passes)
+            reading = await LogReading.begun(self._event_log)
+            moving = await self._worth_moving()
+            following = asyncio.gather(*(follow(reading) for follow in self._followers))
+            enqueued, _ = await asyncio.gather(
+                asyncio.gather(*(self._advance.to_end(mirror, reading) for mirror in moving)), following
+            )
         if any(enqueued):
             self._on_enqueued()
+
+    async def _worth_moving(self) -> Sequence[ShardMirror]:
+        """Return the shards that somebody listens in; now and then all of them, so that the log can be trimmed."""
+        if time.monotonic() >= self._move_idle_at:
+            self._move_idle_at = time.monotonic() + _MOVE_IDLE_SECONDS
+            return self._store.mirrors
+        await self._store.refresh_all()
+        return [mirror for mirror in self._store.mirrors if mirror.live_listeners or mirror.catching_up]
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Keep an entry that could not be handled where people look for it, and acknowledge it."""

@@ -87,6 +87,11 @@ class Delivery:
         )
 
 
+def subscription_of(delivery_id: DeliveryId) -> SubscriptionId:
+    """Return whose delivery it is: a delivery's id ends with its subscription's."""
+    return SubscriptionId(delivery_id.rpartition("-")[2])
+
+
 @dataclass(frozen=True)
 class Lease:
     """A delivery in this worker's hand until the lease ends; only the token's holder may settle it."""

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.notify.delivery_history import DeliveryHistory, subscription_of
+from services.notify.deliveries import subscription_of
+from services.notify.delivery_history import DeliveryHistory
 from services.notify.subscribing import Subscribing
 from services.notify.subscriptions_api import Authenticate
 from shared.auth import ApiKey

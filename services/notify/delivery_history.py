@@ -1,18 +1,21 @@
 """What became of deliveries: those that wait, the attempts made, and those that were given up."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from redis.asyncio import Redis
 
-from services.notify.deliveries import Delivery
+from services.notify.dead_deliveries import DeadDeliveries
+from services.notify.deliveries import Delivery, subscription_of
 from services.notify.delivery_queue import ATTEMPTS_KEPT, ATTEMPTS_KEPT_FOR
 from services.notify.subscription_store import SubscriptionStore
 from shared.clock import from_ms, iso, store_now, to_ms
 from shared.errors import NotFound
 from shared.ids import DeliveryId, SubscriptionId
 
+Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
 DeliveryStatus = Literal["queued", "waiting", "in_hand", "delivered", "given_up"]
 
 
@@ -27,9 +30,11 @@ class AttemptPage:
 class DeliveryHistory:
     """Reads what the queue's scripts wrote."""
 
-    def __init__(self, redis: Redis, store: SubscriptionStore) -> None:
+    def __init__(self, redis: Redis, store: SubscriptionStore, enqueue: Enqueue) -> None:
         self._redis = redis
+        self._enqueue = enqueue
         self._store = store
+        self._dead = DeadDeliveries(redis, store)
 
     async def attempts(
         self, subscription_id: SubscriptionId, outcome: str | None, cursor: str | None, limit: int
@@ -64,22 +69,29 @@ class DeliveryHistory:
         now_ms = to_ms(await store_now(self._redis))
         state = await self._redis.hget(shard.deliveries(subscription_id), delivery_id)
         if state is None:
-            over = [line for _, line in await self._kept(subscription_id) if line["delivery_id"] == delivery_id]
-            if not over:
-                raise NotFound(f'there is no delivery "{delivery_id}", or it is no longer remembered')
-            last = over[0]
-            again = Delivery(delivery_id, last["event_id"], last["event_type"], last["log_id"], now_ms)
-            async with self._redis.pipeline(transaction=True) as together:
-                together.hsetnx(shard.deliveries(subscription_id), delivery_id, again.to_json())
-                together.zadd(shard.later(subscription_id), {delivery_id: now_ms})
-                together.zadd(shard.due, {subscription_id: now_ms}, lt=True)
-                await together.execute()
-            return
+            return await self._make_again(subscription_id, delivery_id, now_ms)
         async with self._redis.pipeline(transaction=True) as together:
             # Only what waits for its time: what is queued or in hand is on its way already.
             together.zadd(shard.later(subscription_id), {delivery_id: now_ms}, xx=True)
-            together.zadd(shard.due, {subscription_id: now_ms}, lt=True)
+            together.zadd(shard.due, {subscription_id: now_ms}, xx=True, lt=True)
+            # Whoever asks for it by hand has a reason to think that the endpoint is well again.
+            together.hdel(shard.endpoint(subscription_id), "open_until")
             await together.execute()
+        return None
+
+    async def _make_again(self, subscription_id: SubscriptionId, delivery_id: DeliveryId, now_ms: int) -> None:
+        """Enqueue a delivery that is over, from its dead letter or from what its last attempt remembers."""
+        letters = await self._dead.find(delivery_id)
+        if letters:
+            await self._enqueue(subscription_id, letters[-1].made_anew(now_ms))
+            # Only now: a crash in between leaves a letter too many, not a delivery too few.
+            return await self._dead.forget(letters)
+        over = [line for _, line in await self._kept(subscription_id) if line["delivery_id"] == delivery_id]
+        if not over:
+            raise NotFound(f'there is no delivery "{delivery_id}", or it is no longer remembered')
+        last = over[0]
+        again = Delivery(delivery_id, last["event_id"], last["event_type"], last["log_id"], now_ms)
+        return await self._enqueue(subscription_id, again)
 
     async def _kept(self, subscription_id: SubscriptionId, before: str | None = None) -> list[tuple[str, Any]]:
         """Return attempts with their places, the newest first. Any: lines of JSON, entries of redis-py."""
@@ -108,11 +120,6 @@ class DeliveryHistory:
             "event_type": delivery.event_type,
             "next_attempt_at": iso(from_ms(int(due_ms))) if due_ms is not None else None,
         }
-
-
-def subscription_of(delivery_id: DeliveryId) -> SubscriptionId:
-    """Return whose delivery it is: a delivery's id ends with its subscription's."""
-    return SubscriptionId(delivery_id.rpartition("-")[2])
 
 
 def _shown(line: dict[str, Any]) -> dict[str, object]:

@@ -20,15 +20,17 @@ from services.notify.deliveries import (
     Lease,
     Retry,
     Settlement,
+    TryAgain,
 )
+from services.notify.retry_policy import LONGEST_RETRY_AFTER
 from services.notify.subscriptions import Subscription
 from shared.ids import DeliveryId, SubscriptionId
 from shared.keys import Shard
 
-# How many attempts an endpoint has to bear at a time; one that failed or was slow last gets one.
-AT_ONCE = 4
 ATTEMPTS_KEPT = 100
 ATTEMPTS_KEPT_FOR = timedelta(days=7)
+# Failures in a row, whichever deliveries they were of: fewer are a hiccup, more would be hammering.
+FAILURES_TO_OPEN = 5
 # How many of the endpoints that are due next a turn names: as many as there are quick slots.
 _HEADS = 64
 
@@ -41,10 +43,11 @@ class Look:
 
     subscription: Subscription
     is_slow: bool
+    at_once: int
 
     def arguments(self) -> tuple[str | int, ...]:
         one = self.subscription
-        at_once = 1 if one.ordered or self.is_slow else AT_ONCE
+        at_once = 1 if one.ordered else self.at_once
         is_active = int(one.state == "active")
         return one.id, is_active, int(one.ordered), at_once, int(self.is_slow), one.max_per_second or 0
 
@@ -84,12 +87,37 @@ class Turned:
     """For how long the endpoints whose deliveries were settled have failed everything."""
 
 
+@dataclass(frozen=True)
+class QueueRules:
+    """
+    How long things take and are kept.
+
+    A failing endpoint's circuit is open for `open_first`, then twice as long after each probe that fails, and for
+    `open_most` in the end. Dead letters are kept as long as the log: what is not there cannot be replayed.
+    """
+
+    lease_for: timedelta
+    open_first: timedelta = timedelta(seconds=5)
+    open_most: timedelta = timedelta(minutes=5)
+    keep_dead_letters: timedelta = timedelta(days=30)
+
+    def settling(self) -> tuple[int, ...]:
+        """Return the arguments of settle.lua that are the same for every endpoint."""
+        circuit = FAILURES_TO_OPEN, _ms(self.open_first), _ms(self.open_most)
+        return ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), *circuit, _ms(self.keep_dead_letters)
+
+
+def _ms(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
+
+
 class DeliveryQueue:
     """Runs turns: every script of a turn, for all shards, in one round trip."""
 
-    def __init__(self, redis: Redis, lease_for: timedelta) -> None:
+    def __init__(self, redis: Redis, rules: QueueRules) -> None:
         self._redis = redis
-        self._lease_ms = int(lease_for.total_seconds() * 1000)
+        self._lease_ms = _ms(rules.lease_for)
+        self._settling = rules.settling()
         # Tokens are unlike those of any other process, and unlike each other.
         self._process = secrets.token_hex(6)
         self._count = itertools.count()
@@ -112,14 +140,14 @@ class DeliveryQueue:
                 *(shard.endpoint(subscription_id), shard.dead_letters),
             ]
             arguments = [argument for one in settlements for argument in _settle_arguments(one)]
-            yield _SETTLE, settle_keys, [subscription_id, ATTEMPTS_KEPT, _ATTEMPTS_KEPT_MS, *arguments]
+            yield _SETTLE, settle_keys, [subscription_id, *self._settling, *arguments]
         if turn.version is None:
             return
         lease_keys = [shard.due, shard.version]
         for look in turn.looks:
             lease_keys += _queue_keys(shard, look.subscription.id)
         head: list[str | int] = [turn.version, token, self._lease_ms, turn.quick, turn.slow]
-        head += [_HEADS, ATTEMPTS_KEPT, _ATTEMPTS_KEPT_MS]
+        head += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR)]
         yield _LEASE, lease_keys, [*head, *(argument for look in turn.looks for argument in look.arguments())]
 
     async def _run(self, calls: Sequence[tuple[str, list[str], _Script]]) -> list[Any]:  # Any: what scripts answer
@@ -139,7 +167,6 @@ class DeliveryQueue:
 
 _LEASE = "lease_due.lua"
 _SETTLE = "settle.lua"
-_ATTEMPTS_KEPT_MS = int(ATTEMPTS_KEPT_FOR.total_seconds() * 1000)
 
 
 def _queue_keys(shard: Shard, one: SubscriptionId) -> tuple[str, ...]:
@@ -157,21 +184,24 @@ def _by_subscription(settlements: Iterable[Settlement]) -> dict[SubscriptionId, 
 
 
 def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
-    wait_ms = 0
+    wait_ms = left_alone_ms = 0
     heard = "1" if isinstance(one.attempt.outcome, Delivered) else "0"
     match one.verdict:
         case Done():
             verdict = "done"
         case Retry(wait):
             verdict = "retry"
-            wait_ms = int(wait.total_seconds() * 1000)
+            wait_ms = _ms(wait)
         case Dropped():
             verdict = "dropped"
         case HandedBack():
             verdict = "returned"
             heard = ""
+    if isinstance(one.attempt.outcome, TryAgain) and one.attempt.outcome.retry_after is not None:
+        left_alone_ms = _ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
+    state = "" if verdict == "done" else one.delivery.to_json()
     attempt = one.attempt.to_json(one.delivery)
-    return one.delivery.id, one.lease.token, verdict, wait_ms, one.delivery.to_json(), attempt, heard
+    return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, heard, left_alone_ms
 
 
 def _read(turn: ShardTurn, token: str, answers: Any) -> Turned:  # Any: an iterator over what scripts answer

@@ -5,17 +5,20 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 from redis.exceptions import RedisError
 
 from services.notify.attempt_slots import AttemptSlots, UnderWay
+from services.notify.background import ended
 from services.notify.deliveries import Delivered, Lease, Settlement
 from services.notify.delivering import interrupted
 from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTurn, Turned
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from services.notify.subscriptions import Subscription
 from shared.ids import SubscriptionId
+from shared.server import GRACE_SECONDS
 
 log = structlog.get_logger()
 
@@ -23,12 +26,11 @@ Attempting = Callable[[Lease, Subscription], Awaitable[Settlement]]
 OnFailing = Callable[[SubscriptionId, int], Awaitable[None]]
 """Is told for how long (ms) an endpoint has failed everything."""
 
-GRACE_SECONDS = 8.0
 # What another process enqueues is found so soon.
 _POLL_SECONDS = 0.25
 _LONGEST_BACK_OFF_SECONDS = 2.0
 # After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
-_HAND_BACK_SECONDS = 1.0
+_HAND_BACK_SECONDS = 0.6
 
 
 @dataclass
@@ -43,8 +45,10 @@ class _ShardWork:
     look_at: float = 0.0
     """When to ask again what is due, whatever else happens."""
 
-    def due(self, now: float) -> set[SubscriptionId]:
-        return {one for one, moment in self.heads.items() if moment <= now} | self.to_look_at
+    def due(self, now: float) -> list[SubscriptionId]:
+        """Return the endpoints to look at, those first that have waited longest."""
+        waiting = {one: None for one, moment in self.heads.items() if moment <= now}
+        return list(waiting | dict.fromkeys(self.to_look_at))
 
     def next_moment(self, now: float) -> float:
         return min(self.look_at, *(moment for moment in self.heads.values() if moment > now), now + _POLL_SECONDS)
@@ -58,12 +62,19 @@ class DeliveryWorker:
     """
 
     def __init__(
-        self, queue: DeliveryQueue, store: SubscriptionStore, attempt: Attempting, on_failing: OnFailing
+        self,
+        queue: DeliveryQueue,
+        store: SubscriptionStore,
+        attempt: Attempting,
+        on_failing: OnFailing,
+        *,
+        grace: timedelta = timedelta(seconds=GRACE_SECONDS),
     ) -> None:
         self._queue = queue
         self._store = store
         self._attempt = attempt
         self._on_failing = on_failing
+        self._grace_seconds = grace.total_seconds()
         self._slots = AttemptSlots(time.monotonic)
         self._shards = [_ShardWork(mirror) for mirror in store.mirrors]
         self._first = 0
@@ -83,10 +94,13 @@ class DeliveryWorker:
         try:
             yield
         finally:
+            ends = time.monotonic() + self._grace_seconds
             self._stopping = True
             self._bell.set()
-            await loop
-            await self._finish()
+            # A store that hangs must not take more than the grace: what the turn had is settled after it.
+            await asyncio.wait([loop], timeout=self._grace_seconds)
+            await ended(loop)
+            await self._finish(ends)
 
     async def _run(self) -> None:
         back_off = 0.05
@@ -106,8 +120,9 @@ class DeliveryWorker:
         now = time.monotonic()
         if any(self._looks(work, now) for work in self._shards):
             return
+        moment = min(self._slots.next_move, *(work.next_moment(now) for work in self._shards))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(work.next_moment(now) for work in self._shards) - now):
+            async with asyncio.timeout(moment - now):
                 await self._bell.wait()
 
     async def _turn(self) -> None:
@@ -137,21 +152,30 @@ class DeliveryWorker:
         looks = self._looks(work, now)
         if not looks and work.look_at > now:
             return ShardTurn(work.mirror.shard, settled) if settled else None
-        busy = sum(1 for other in self._shards if other.heads or other.to_look_at) or 1
         return ShardTurn(
             work.mirror.shard,
             settled,
             looks,
             work.mirror.version,
-            quick=-(-self._slots.free_quick // busy),
-            slow=-(-self._slots.free_slow // busy),
+            quick=self._share(self._slots.free_quick),
+            slow=self._share(self._slots.free_slow),
         )
 
     def _looks(self, work: _ShardWork, now: float) -> list[Look]:
         """Return the endpoints that are due and for which there is a slot."""
         known = work.mirror.subscriptions
-        looks = [Look(known[one], self._slots.is_slow(one)) for one in work.due(now) if one in known]
-        return [look for look in looks if (self._slots.free_slow if look.is_slow else self._slots.free_quick) > 0]
+        slots = self._slots
+        due = [known[one] for one in work.due(now) if one in known]
+        looks = [Look(one, slots.is_slow(one.id), slots.at_once(one.id)) for one in due]
+        quick = [look for look in looks if not look.is_slow]
+        slow = [look for look in looks if look.is_slow]
+        # No more of them than slots: a look costs the server time even if it gives nothing.
+        return quick[: self._share(slots.free_quick)] + slow[: self._share(slots.free_slow)]
+
+    def _share(self, free: int) -> int:
+        """Return what one shard may take of the free slots in this turn."""
+        busy = sum(1 for work in self._shards if work.heads or work.to_look_at) or 1
+        return -(-free // busy)
 
     async def _take(self, work: _ShardWork, turn: ShardTurn, turned: Turned) -> None:
         for subscription_id, failing_ms in turned.failing_ms.items():
@@ -165,8 +189,8 @@ class DeliveryWorker:
         now = time.monotonic()
         leased = turned.leased
         work.look_at = now + _POLL_SECONDS
-        work.to_look_at -= {look.subscription.id for look in turn.looks}
-        work.to_look_at &= work.mirror.subscriptions.keys()
+        # Those that were not looked at stand in the line that the store keeps.
+        work.to_look_at.clear()
         work.heads = {one: now + (moment - leased.now_ms) / 1000 for one, moment in leased.heads.items()}
         self._begin_all(work, turn, leased)
 
@@ -196,17 +220,16 @@ class DeliveryWorker:
             self._slots.end(under_way, is_good=is_good)
             self._bell.set()
 
-    async def _finish(self) -> None:
+    async def _finish(self, ends: float) -> None:
         """Wait for what is in the air and settle it as it lands; cut off the rest and hand it back."""
-        ends = time.monotonic() + GRACE_SECONDS
         while (tasks := self._in_the_air()) and time.monotonic() < ends:
             await asyncio.wait(tasks, timeout=ends - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
             await self._settle()
         late = self._in_the_air()
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
         if late:
+            await asyncio.wait(late, timeout=_HAND_BACK_SECONDS)
             log.info("deliveries.handed_back", count=len(late))
         await self._settle()
 
@@ -214,7 +237,8 @@ class DeliveryWorker:
         return [one.task for one in self._slots.under_way if one.task is not None]
 
     async def _settle(self) -> None:
-        turns = [ShardTurn(work.mirror.shard, work.settled) for work in self._shards]
+        # Copies: what lands while the store is told waits for the next time.
+        turns = [ShardTurn(work.mirror.shard, tuple(work.settled)) for work in self._shards]
         try:
             async with asyncio.timeout(_HAND_BACK_SECONDS):
                 await self._queue.turn(turns)

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from services.notify.address_classes import Address, Network, literal_address, refused_class
@@ -106,12 +105,21 @@ class Egress:
         A kept connection may be closed by its other end just as we write: that costs one immediate repetition, not an
         attempt.
         """
+        return await self._request("POST", url, headers, body)
+
+    async def get(self, url: URL, headers: Mapping[str, str]) -> Answer:
+        """Return what is answered to a GET; else as `post`."""
+        return await self._request("GET", url, headers, None)
+
+    async def _request(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
             async with asyncio.timeout(self._deadline_seconds) as deadline:
                 try:
-                    return await self._exchange(url, headers, body, deadline)
-                except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError):
-                    return await self._exchange(url, headers, body, deadline)
+                    return await self._exchange(method, url, headers, body, deadline)
+                except aiohttp.ClientConnectorError:
+                    raise
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    return await self._exchange(method, url, headers, body, deadline)
         except TimeoutError as error:
             raise NoAnswer("timeout", f"no answer within {self._deadline_seconds:g} s") from error
         except BlockedAddress as error:
@@ -121,10 +129,12 @@ class Egress:
         except OSError as error:
             raise NoAnswer("connect", _words(error)) from error
 
-    async def _exchange(self, url: URL, headers: Mapping[str, str], body: bytes, deadline: asyncio.Timeout) -> Answer:
+    async def _exchange(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, deadline: asyncio.Timeout
+    ) -> Answer:
         # aiohttp asks no resolver about a host that is an address.
         self._guard.check_host(url.raw_host or "")
-        async with self._session.post(url, headers=headers, data=body, allow_redirects=False) as response:
+        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
             kept, is_whole = await _beginning(response, (deadline.when() or math.inf) - _CUT_SECONDS)
             if not is_whole:
                 response.close()
@@ -168,17 +178,19 @@ def url_problem(url: str, guard: AddressGuard) -> str | None:
         parsed = URL(url)
     except ValueError as error:
         return f"not a URL: {error}"
-    if parsed.scheme not in _SCHEMES or not parsed.raw_host:
+    host = parsed.raw_host or ""
+    if parsed.scheme not in _SCHEMES or not host:
         return "must be an absolute http:// or https:// URL"
-    if parsed.raw_user is not None or parsed.raw_password is not None:
-        return "must not carry a user or a password: use headers"
-    if "#" in url:
-        return "must not have a fragment"
+    problems = {
+        "must not have an encoded host": "%" in host.partition("%25")[0],
+        "must not carry a user or a password: use headers": parsed.raw_authority.rpartition("@")[1] != "",
+        "must not have a fragment": "#" in url,
+    }
     try:
-        guard.check_host(parsed.raw_host)
+        guard.check_host(host)
     except BlockedAddress as error:
-        return f"cannot be reached from here: {error}"
-    return None
+        problems[f"cannot be reached from here: {error}"] = True
+    return next((problem for problem, is_there in problems.items() if is_there), None)
 
 
 async def _beginning(response: aiohttp.ClientResponse, cut_at: float) -> tuple[bytes, bool]:
@@ -211,7 +223,7 @@ def _no_answer(error: aiohttp.ClientError) -> NoAnswer:
             return NoAnswer("tls", _words(error))
         case aiohttp.InvalidURL():
             return NoAnswer("blocked_address", f"the address is written in a way that is not followed: {error}")
-        case aiohttp.ClientResponseError() if isinstance(error.__cause__, LineTooLong):
+        case aiohttp.ClientResponseError() if "Got more than" in error.message:  # aiohttp tells it only in words
             return NoAnswer("too_large", "the answer's header is too long")
         case _:
             return NoAnswer("connect", _words(error))

@@ -8,16 +8,19 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
+from services.notify.background import StoppedTogether, in_background
 from services.notify.consumer import GROUP, LogConsumer
 from services.notify.delivering import Delivering
-from services.notify.delivery_queue import DeliveryQueue
+from services.notify.delivery_queue import DeliveryQueue, QueueRules
 from services.notify.delivery_worker import DeliveryWorker
 from services.notify.egress import Egress, open_egress
-from services.notify.event_log import EventLog
+from services.notify.event_log import EventLog, passed_by
 from services.notify.secret_box import SecretBox
 from services.notify.sender import Sender
+from services.notify.shard_advance import ShardAdvance
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
+from services.notify.websub import WebSub, running_websub
 from shared import keys
 from shared.settings import Settings
 from shared.streams import Janitor, Retention, StreamConsumer
@@ -32,10 +35,13 @@ class Engine:
 
     store: SubscriptionStore
     event_log: EventLog
+    advance: ShardAdvance
     subscribing: Subscribing
     consumer: LogConsumer
     stream: StreamConsumer
     worker: DeliveryWorker
+    websub: WebSub
+    stopping: asyncio.Event
 
     def on_work(self) -> None:
         """Look at once for what a caller asked for."""
@@ -44,18 +50,23 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def running_engine(redis: Redis, settings: Settings) -> AsyncIterator[Engine]:
-    """Run fan-out and deliveries while the block runs."""
+async def running_engine(redis: Redis, settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Engine]:
+    """Run fan-out and deliveries while the block runs; they begin to stop as soon as `stopping` is set."""
     secret_box = SecretBox(settings.secrets_key)
     store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
     event_log = EventLog(redis)
-    subscribing = Subscribing(redis, store, event_log, secret_box)
-    async with contextlib.AsyncExitStack() as stack:
-        egress = await stack.enter_async_context(open_egress(settings.egress_allow, settings.attempt_timeout))
+    advance = ShardAdvance(redis, store, event_log)
+    subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue)
+    async with (
+        open_egress(settings.egress_allow, settings.attempt_timeout) as egress,
+        StoppedTogether(stopping) as parts,
+    ):
         delivering = _delivering(egress, subscribing, event_log, secret_box, settings)
-        queue = DeliveryQueue(redis, settings.attempt_timeout + _LEASE_MARGIN)
+        queue = DeliveryQueue(redis, _rules(settings))
         worker = DeliveryWorker(queue, store, delivering.attempt, subscribing.on_failing)
-        consumer = LogConsumer(redis, store, event_log, worker.ring)
+        consumer = LogConsumer(redis, store, event_log, advance, worker.ring)
+        websub = await parts.enter(running_websub(redis, settings, egress, secret_box))
+        consumer.follow(websub.marking.to_end)
         stream = StreamConsumer(
             settings.redis_url,
             keys.PAGES_STREAM,
@@ -64,9 +75,20 @@ async def running_engine(redis: Redis, settings: Settings) -> AsyncIterator[Engi
             consumer.bury,
             claim_after=settings.claim_after,
         )
-        for part in (worker.running(), consumer.running(), stream.running(), _tidied(redis, store, settings)):
-            await stack.enter_async_context(part)
-        yield Engine(store, event_log, subscribing, consumer, stream, worker)
+        # Keep the log no longer than it has to be; what a shard has not passed stays.
+        retention = Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention)
+        passed = passed_by([store.passed_by_all, websub.store.passed_by_all])
+        tidying = in_background(Janitor(redis, retention, passed).run())
+        for part in (worker.running(), consumer.running(), stream.running(), tidying):
+            await parts.enter(part)
+        yield Engine(store, event_log, advance, subscribing, consumer, stream, worker, websub, stopping)
+
+
+def _rules(settings: Settings) -> QueueRules:
+    # A failing endpoint is probed as often as the schedule repeats a delivery at first: after 5 s, at last 5 min.
+    first, *later = settings.retry_schedule or (timedelta(seconds=5),)
+    most = max(first, *later[:1]) if later else first
+    return QueueRules(settings.attempt_timeout + _LEASE_MARGIN, first, most, settings.log_retention)
 
 
 def _delivering(
@@ -79,15 +101,3 @@ def _delivering(
         disable=subscribing.disable,
         pause=subscribing.pause_for,
     )
-
-
-@contextlib.asynccontextmanager
-async def _tidied(redis: Redis, store: SubscriptionStore, settings: Settings) -> AsyncIterator[None]:
-    """Keep the log no longer than it has to be: what a shard has not passed stays."""
-    retention = Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention)
-    task = asyncio.create_task(Janitor(redis, retention, store.passed_by_all).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -1,6 +1,7 @@
 """Read the public log: the stream of announced events, its beginning and its end."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,16 @@ class EventLog:
         self._cache.move_to_end(log_id)
         if len(self._cache) > _CACHED_EVENTS:
             self._cache.popitem(last=False)
+
+
+def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Callable[[], Awaitable[LogId | None]]:
+    """Return what tells the last entry that all parties have passed; None while one of them has not begun."""
+
+    async def passed() -> LogId | None:
+        places = [place for party in parties if (place := await party()) is not None]
+        return min(places, key=position) if len(places) == len(parties) else None
+
+    return passed
 
 
 def is_before(earlier: LogId, later: LogId) -> bool:

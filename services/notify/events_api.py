@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -75,13 +75,14 @@ def events_router(event_log: EventLog, stopping: asyncio.Event) -> APIRouter:
         await read_events(event_log, start, 1)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
-            _sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers
+            sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers
         )
 
     return router
 
 
-async def _sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event) -> AsyncIterator[str]:
+async def sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event) -> AsyncGenerator[str]:
+    """Yield events as Server-Sent Events: what the log has behind `place`, and then what comes."""
     quiet_polls = 0
     yield ": the log follows\n\n"
     while not stopping.is_set():

@@ -8,7 +8,7 @@
 -- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}, interrupted}; now is -1 if the version
 -- moved: nothing was done.
 -- Fair: who has waited longest comes first, and an endpoint that was served goes behind those that wait. A lease that
--- ran out is taken back as an interrupted attempt.
+-- ran out is taken back as an interrupted attempt. Behind an open circuit nothing is taken; after it, one at a time.
 if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return {-1, {}, {}, 0} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -95,7 +95,9 @@ for i = 9, #ARGV, 6 do
   if not e.is_active then
     redis.call('ZREM', KEYS[1], e.id)
   elseif e.waiting_since <= now then
-    e.not_before = e.rate > 0 and tonumber(redis.call('HGET', e.endpoint, 'not_before') or 0) or 0
+    local health = redis.call('HMGET', e.endpoint, 'not_before', 'open_until', 'opened')
+    e.not_before = math.max(e.rate > 0 and tonumber(health[1] or 0) or 0, tonumber(health[2] or 0))
+    if health[2] or health[3] then e.at_once = 1 end
     endpoints[#endpoints + 1] = e
   end
 end

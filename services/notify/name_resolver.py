@@ -47,8 +47,15 @@ def system_lookup(host: str) -> Sequence[Address]:
 class NameResolver:
     """Answers from its cache, or with one lookup per name however many ask."""
 
-    def __init__(self, lookup: Lookup = system_lookup, deadline_seconds: float = _DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        lookup: Lookup = system_lookup,
+        *,
+        deadline_seconds: float = _DEADLINE_SECONDS,
+        keep_seconds: float = _KEEP_SECONDS,
+    ) -> None:
         self._lookup = lookup
+        self._keep_seconds = keep_seconds
         self._deadline_seconds = deadline_seconds
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._in_flight: dict[str, asyncio.Task[_Answer]] = {}
@@ -107,7 +114,7 @@ class NameResolver:
             return _failed(f"{host} does not resolve: {error}", _KEEP_FAILURE_SECONDS, is_suspect=True)
         if not addresses:
             return _failed(f"{host} has no address", _KEEP_FAILURE_SECONDS, is_suspect=True)
-        return _Answer(addresses, None, time.monotonic() + _KEEP_SECONDS)
+        return _Answer(addresses, None, time.monotonic() + self._keep_seconds)
 
 
 def _failed(problem: str, keep_seconds: float, *, is_suspect: bool) -> _Answer:

@@ -8,7 +8,7 @@ from random import Random
 
 from services.notify.deliveries import Delivered, GiveUp, Outcome, TryAgain
 
-_ONE_DAY = timedelta(days=1)
+LONGEST_RETRY_AFTER = timedelta(days=1)
 _JITTER = 0.2
 
 
@@ -37,7 +37,7 @@ def next_delay(
         return None
     delay = schedule[failed_attempts - 1] * random.uniform(1 - _JITTER, 1 + _JITTER)
     if outcome.retry_after is not None:
-        delay = max(delay, min(outcome.retry_after, _ONE_DAY))
+        delay = max(delay, min(outcome.retry_after, LONGEST_RETRY_AFTER))
     return delay
 
 
@@ -47,7 +47,7 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
         return None
     if value.isascii() and value.isdigit():
         # More digits than a day needs would overflow a timedelta.
-        return min(timedelta(seconds=int(value[:9])), _ONE_DAY)
+        return min(timedelta(seconds=int(value[:9])), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

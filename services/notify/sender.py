@@ -18,8 +18,8 @@ from services.notify.signer import SigningKey, signature_header, signing_key
 from services.notify.subscriptions import Subscription
 from shared.ids import SubscriptionId
 
-_ANSWER_KEPT_BYTES = 4096
-_USER_AGENT = f"Clarion/{version('clarion')}"
+ANSWER_KEPT_BYTES = 4096
+USER_AGENT = f"Clarion/{version('clarion')}"
 _MAX_PREPARED = 10_000
 
 Post = Callable[[URL, Mapping[str, str], bytes], Awaitable[Answer]]
@@ -71,7 +71,7 @@ class Sender:
             moment = datetime.now(UTC)
             outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("Retry-After"), moment))
             if not isinstance(outcome, Delivered):
-                answer_text = answer.body[:_ANSWER_KEPT_BYTES].decode("utf-8", "replace")
+                answer_text = answer.body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
         return Attempt(
             number=delivery.attempts + 1,
             at_ms=int(now * 1000),
@@ -100,7 +100,7 @@ class Sender:
             )
             for secret in subscription.secrets
         )
-        ours = {"User-Agent": _USER_AGENT, "Content-Type": "application/json"}
+        ours = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
         return _Prepared(subscription, URL(subscription.url), own_headers | ours, keys)
 
 

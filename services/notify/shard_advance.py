@@ -1,5 +1,7 @@
 """Advance a delivery shard along the log: enqueue what its subscriptions want, exactly once and in order."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -10,7 +12,7 @@ from services.notify.event_log import EventLog, is_before
 from services.notify.fan_out import Candidate, Cursor, Plan, PlannedDelivery, candidate, plan, position
 from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription
-from shared.clock import store_now, to_ms
+from shared.errors import NotFound
 from shared.ids import LogId, SubscriptionId
 from shared.lua import load_script
 
@@ -22,19 +24,31 @@ ENTRIES_AT_ONCE = 200
 
 
 class LogReading:
-    """One pass over the log for all shards: as a rule they stand at the same place, so each stretch is read once."""
+    """
+    One pass over the log for all shards, to what was its end when the pass began.
 
-    def __init__(self, event_log: EventLog) -> None:
+    As a rule all shards stand at the same place, so each stretch is read once.
+    """
+
+    def __init__(self, event_log: EventLog, trimmed: LogId, newest: LogId) -> None:
         self._event_log = event_log
-        self._stretches: dict[LogId, tuple[Candidate, ...]] = {}
+        self.trimmed = trimmed
+        self.newest = newest
+        self._stretches: dict[LogId, asyncio.Task[tuple[Candidate, ...]]] = {}
+
+    @classmethod
+    async def begun(cls, event_log: EventLog) -> "LogReading":
+        return cls(event_log, await event_log.trimmed(), await event_log.newest())
 
     async def after(self, log_id: LogId) -> tuple[Candidate, ...]:
-        """Return the entries that follow, without those that cannot be read; empty at the end of the log."""
+        """Return the entries that follow; those that cannot be read are for nobody. Empty at the end of the log."""
         if log_id not in self._stretches:
-            self._stretches[log_id] = await self._read(log_id)
-        return self._stretches[log_id]
+            self._stretches[log_id] = asyncio.create_task(self._read(log_id))
+        return await self._stretches[log_id]
 
     async def _read(self, log_id: LogId) -> tuple[Candidate, ...]:
+        if not is_before(log_id, self.newest):
+            return ()
         page = await self._event_log.after(log_id, ENTRIES_AT_ONCE)
         if page.last is None:
             return ()
@@ -54,7 +68,6 @@ class ShardAdvance:
     """Moves shards along the log. Two replicas at one shard do no harm: one of each two steps comes too late."""
 
     def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog) -> None:
-        self._redis = redis
         self._store = store
         self._event_log = event_log
         self._fan_out = load_script(redis, "services.notify", "fan_out.lua")
@@ -64,44 +77,42 @@ class ShardAdvance:
         enqueued = 0
         while (step := await self._live_step(mirror, reading)) is not None:
             enqueued += step
-        for subscription_id in [one.id for one in mirror.catching_up]:
+        for subscription_id in mirror.catching_up:
             enqueued += await self._catch_up(mirror, subscription_id)
         return enqueued
 
-    async def enqueue(self, mirror: ShardMirror, subscription_id: SubscriptionId, delivery: Delivery) -> None:
-        """Enqueue one delivery that comes from no log, such as a ping."""
+    async def enqueue(self, subscription_id: SubscriptionId, delivery: Delivery) -> None:
+        """Enqueue one delivery by itself: a ping, or one that is over and shall be made again. Raises NotFound."""
+        mirror = self._store.mirror_of(subscription_id)
         appended = -1
         while appended < 0:
             await self._store.refresh(mirror)
+            if subscription_id not in mirror.subscriptions:
+                raise NotFound(f'there is no subscription "{subscription_id}"')
             cursor = await self._store.cursor(mirror.shard)
             appended = await self._write(mirror, [(subscription_id, delivery)], cursor, cursor)
 
     async def _live_step(self, mirror: ShardMirror, reading: LogReading) -> int | None:
         """Take one step; return how much was enqueued, or None at the end of the log."""
-        cursor = await self._cursor_in_log(mirror)
         await self._store.refresh(mirror)
+        cursor = await self._cursor_in_log(mirror, reading)
+        if not is_before(cursor.passed, reading.newest):
+            return None
         if not mirror.live_listeners:
-            return await self._skip_to_end(mirror, cursor)
+            return max(0, await self._write(mirror, [], cursor, Cursor(reading.newest)))
         entries = await reading.after(cursor.passed)
         if not entries:
             return None
         step = plan(entries, mirror.live_listeners, cursor, DELIVERIES_AT_ONCE)
         return max(0, await self._write_plan(mirror, step, cursor))
 
-    async def _skip_to_end(self, mirror: ShardMirror, cursor: Cursor) -> int | None:
-        newest = await self._event_log.newest()
-        if not is_before(cursor.passed, newest):
-            return None
-        return max(0, await self._write(mirror, [], cursor, Cursor(newest)))
-
-    async def _cursor_in_log(self, mirror: ShardMirror) -> Cursor:
+    async def _cursor_in_log(self, mirror: ShardMirror, reading: LogReading) -> Cursor:
         cursor = await self._store.cursor(mirror.shard)
-        trimmed = await self._event_log.trimmed()
-        if not is_before(cursor.passed, trimmed):
+        if not is_before(cursor.passed, reading.trimmed):
             return cursor
         if cursor != Cursor():
-            log.error("log.gap", shard=mirror.shard.number, passed=cursor.passed, trimmed=trimmed)
-        await self._write(mirror, [], cursor, Cursor(trimmed))
+            log.error("log.gap", shard=mirror.shard.number, passed=cursor.passed, trimmed=reading.trimmed)
+        await self._write(mirror, [], cursor, Cursor(reading.trimmed))
         return await self._store.cursor(mirror.shard)
 
     async def _catch_up(self, mirror: ShardMirror, subscription_id: SubscriptionId) -> int:
@@ -109,7 +120,7 @@ class ShardAdvance:
         enqueued = 0
         while True:
             # Read anew at every step: what was read before the shard's cursor may lack what that has passed since.
-            reading = LogReading(self._event_log)
+            reading = await LogReading.begun(self._event_log)
             await self._store.refresh(mirror)
             subscription = mirror.subscriptions.get(subscription_id)
             if subscription is None or subscription.resume_from is None or not subscription.is_catching_up:
@@ -133,7 +144,7 @@ class ShardAdvance:
     async def _write_plan(
         self, mirror: ShardMirror, step: Plan, seen: Cursor, record: Subscription | None = None
     ) -> int:
-        now_ms = to_ms(await store_now(self._redis)) if step.deliveries else 0
+        now_ms = int(time.time() * 1000)
         deliveries = [(planned.subscription_id, _delivery(planned, now_ms)) for planned in step.deliveries]
         return await self._write(mirror, deliveries, seen, step.cursor, record)
 

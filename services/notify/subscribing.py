@@ -1,7 +1,7 @@
 """What can be done with a subscription: make it, change it, stop it, let it go on, test it, end it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,16 +11,17 @@ from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog, is_before
 from services.notify.fan_out import LOG_START, Cursor
 from services.notify.secret_box import SecretBox
-from services.notify.shard_advance import ShardAdvance
 from services.notify.signer import new_secret
 from services.notify.subscription_requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
 from services.notify.subscription_store import SubscriptionStore
-from services.notify.subscriptions import PING, Filter, SealedSecret, State, Subscription, shard_number
+from services.notify.subscriptions import PING, Filter, SealedSecret, State, Subscription
 from shared.auth import ApiKey
 from shared.clock import store_now, to_ms
 from shared.errors import Conflict, NotFound, Refused
 from shared.events import webhook_body
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId, delivery_id, new_subscription_id, new_trace_id
+
+Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
 
 DISABLED_AFTER = timedelta(days=5)
 
@@ -47,12 +48,14 @@ class Made:
 class Subscribing:
     """The acts of subscribers; each on behalf of an API key, which sees only what it made unless it is an admin's."""
 
-    def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog, secret_box: SecretBox) -> None:
+    def __init__(
+        self, redis: Redis, store: SubscriptionStore, event_log: EventLog, secret_box: SecretBox, enqueue: Enqueue
+    ) -> None:
         self._redis = redis
         self._store = store
         self._event_log = event_log
         self._secret_box = secret_box
-        self._advance = ShardAdvance(redis, store, event_log)
+        self._enqueue = enqueue
 
     async def subscribe(self, request: SubscriptionRequest, key: ApiKey) -> Made:
         """Make a subscription; it hears every event that is announced once this has returned."""
@@ -181,8 +184,7 @@ class Subscribing:
         one = Delivery(
             delivery_id(event_id, subscription.id), event_id, PING, LOG_START, to_ms(now), attempts=0, body=body
         )
-        mirror = self._store.mirrors[shard_number(subscription.id, len(self._store.mirrors))]
-        await self._advance.enqueue(mirror, subscription.id, one)
+        await self._enqueue(subscription.id, one)
         return one.id
 
     async def _stop_unless_gone(self, subscription_id: SubscriptionId, state: State, reason: str) -> None:

@@ -49,6 +49,7 @@ class ShardMirror:
     subscriptions: dict[SubscriptionId, Subscription] = field(default_factory=dict)
     _listeners: dict[SubscriptionId, Listener] = field(default_factory=dict)
     _live: list[Listener] | None = None
+    _catching_up: list[SubscriptionId] | None = None
     refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -59,8 +60,10 @@ class ShardMirror:
         return self._live
 
     @property
-    def catching_up(self) -> list[Subscription]:
-        return [one for one in self.subscriptions.values() if one.is_catching_up]
+    def catching_up(self) -> Sequence[SubscriptionId]:
+        if self._catching_up is None:
+            self._catching_up = [one.id for one in self.subscriptions.values() if one.is_catching_up]
+        return self._catching_up
 
     def listener(self, subscription: Subscription) -> Listener:
         if subscription.id not in self._listeners:
@@ -69,7 +72,7 @@ class ShardMirror:
 
     def take(self, subscription_id: SubscriptionId, record: str | None) -> None:
         """Note what the store holds under this id now."""
-        self._live = None
+        self._live = self._catching_up = None
         self._listeners.pop(subscription_id, None)
         if record is None:
             self.subscriptions.pop(subscription_id, None)
@@ -93,8 +96,21 @@ class SubscriptionStore:
         self._save = load_script(redis, "services.notify", "save_subscription.lua")
         self._delete = load_script(redis, "services.notify", "delete_subscription.lua")
 
+    def mirror_of(self, subscription_id: SubscriptionId) -> ShardMirror:
+        return self.mirrors[shard_number(subscription_id, len(self.mirrors))]
+
     def shard_of(self, subscription_id: SubscriptionId) -> Shard:
-        return Shard(shard_number(subscription_id, len(self.mirrors)))
+        return self.mirror_of(subscription_id).shard
+
+    async def refresh_all(self) -> None:
+        """Bring every mirror up to date: one round trip as long as nothing has changed."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for mirror in self.mirrors:
+            pipeline.get(mirror.shard.version)
+        versions = await pipeline.execute()
+        for mirror, version in zip(self.mirrors, versions, strict=True):
+            if int(version or 0) != mirror.version:
+                await self.refresh(mirror)
 
     async def refresh(self, mirror: ShardMirror) -> ShardMirror:
         """Bring the mirror up to date and return it."""

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from services.notify.app import running
+from services.notify.subscriptions import Subscription
 from shared import keys
 from shared.events import AnnouncedEvent, webhook_body
 from shared.ids import EventId, LogId, new_trace_id
@@ -160,3 +161,17 @@ async def a_service(redis: Redis, settings: Settings) -> AsyncIterator[Service]:
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://notify", headers=headers) as client:
             yield Service(client, redis)
+
+
+def a_subscription(name: str, **changes: object) -> Subscription:
+    now = datetime.now(UTC)
+    given: dict[str, object] = {
+        "id": name,
+        "owner": "tests",
+        "url": "https://example.org/",
+        "secrets": (),
+        "created_at": now,
+        "since": "0-0",
+        "state_since": now,
+    }
+    return Subscription.model_validate(given | changes)

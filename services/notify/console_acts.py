@@ -1,0 +1,108 @@
+"""What the console's buttons do, and what they tell when it is done."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from services.notify.console_ingest import Ingest
+from services.notify.console_session import Operator
+from services.notify.console_subscriptions import Subscriptions
+from services.notify.delivery_history import DeliveryHistory, subscription_of
+from services.notify.subscribing import Subscribing
+from services.notify.subscription_requests import ResumeRequest
+from shared.dead_letters import DeadLetters
+from shared.errors import Invalid, NotFound
+from shared.ids import DeliveryId, SubscriptionId
+from shared.rebuild_wish import wish_for_rebuild
+
+log = structlog.get_logger()
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the buttons work with."""
+
+    redis: Redis
+    subscribing: Subscribing
+    history: DeliveryHistory
+    subscriptions: Subscriptions
+    ingest: Ingest
+    on_work: Callable[[], None]
+
+
+class Acts:
+    """Each act returns a sentence for the operator; what it may not do, it raises as Refused."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._redis = tools.redis
+        self._subscribing = tools.subscribing
+        self._history = tools.history
+        self._subscriptions = tools.subscriptions
+        self._ingest = tools.ingest
+        self._on_work = tools.on_work
+        self._dead_letters = DeadLetters(tools.redis)
+
+    async def pause(self, operator: Operator, subscription_id: SubscriptionId) -> str:
+        """Stop sending."""
+        await self._subscribing.pause(subscription_id, operator.key)
+        _log("paused", operator, subscription_id=subscription_id)
+        return "Paused. What comes now is kept, and offered on resume."
+
+    async def resume(self, operator: Operator, subscription_id: SubscriptionId, form: Form) -> str:
+        """Go on sending, from where it stopped or from the place that the form names."""
+        try:
+            request = ResumeRequest(after=form.get("after") or None)
+        except ValidationError as error:
+            raise Invalid("this is no place in the log") from error
+        await self._subscribing.resume(subscription_id, request, operator.key)
+        self._on_work()
+        _log("resumed", operator, subscription_id=subscription_id)
+        return "Resumed. What was missed is enqueued first."
+
+    async def ping(self, operator: Operator, subscription_id: SubscriptionId) -> str:
+        """Send a test delivery."""
+        delivery_id = await self._subscribing.ping(subscription_id, operator.key)
+        self._on_work()
+        _log("pinged", operator, subscription_id=subscription_id)
+        return f"A test delivery is on its way: {delivery_id}"
+
+    async def retry(self, operator: Operator, delivery_id: DeliveryId) -> str:
+        """Make a delivery due at once."""
+        await self._subscribing.find(subscription_of(delivery_id), operator.key)
+        await self._history.retry_now(delivery_id)
+        await self._subscriptions.forget_letters(delivery_id)
+        self._on_work()
+        _log("retried", operator, delivery_id=delivery_id)
+        return "It is tried again now."
+
+    async def replay_event(self, operator: Operator, letter_id: str) -> str:
+        """Have render try an event again that it gave up."""
+        if not await self._dead_letters.replay(letter_id):
+            raise NotFound("this dead letter is not there any more, or its event was not kept")
+        _log("event_replayed", operator, letter_id=letter_id)
+        return "The event is back in its stream."
+
+    async def rebuild(self, operator: Operator) -> str:
+        """Have the whole site written anew."""
+        if not await wish_for_rebuild(self._redis, operator.key.name):
+            return "A rebuild is under way already."
+        _log("rebuild_asked", operator)
+        return "The site is being rebuilt; what is right already is not written again."
+
+    async def withdraw(self, operator: Operator, source: str, external_id: str, form: Form) -> str:
+        """End an item, through ingest."""
+        if form.get("sure") != "yes":
+            raise Invalid("tick the box: withdrawing takes the item from its readers")
+        withdrawal = {name: form[name] for name in ("mode", "to", "notice") if form.get(name)}
+        await self._ingest.withdraw(operator, source, external_id, withdrawal)
+        _log("withdrawn", operator, source=source, external_id=external_id)
+        return "Withdrawn. Its pages and lists follow within a moment."
+
+
+def _log(act: str, operator: Operator, **what: str) -> None:
+    log.info("console.acted", act=act, key_name=operator.key.name, **what)

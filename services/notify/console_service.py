@@ -1,0 +1,47 @@
+"""The console put together: started and stopped with the service."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter
+from redis.asyncio import Redis
+
+from services.notify.background import in_background
+from services.notify.console import Parts, console_router
+from services.notify.console_acts import Acts, Tools
+from services.notify.console_door import Door
+from services.notify.console_ingest import Ingest, ingest_client
+from services.notify.console_item_way import WayReader
+from services.notify.console_items import Items
+from services.notify.console_overview import Overview
+from services.notify.console_pages import ConsolePages
+from services.notify.console_rates import RateWatch
+from services.notify.console_session import Sessions, SignInThrottle
+from services.notify.console_subscriptions import Subscriptions
+from services.notify.delivery_history import DeliveryHistory
+from services.notify.engine import Engine
+from services.notify.secret_box import SecretBox
+from shared.auth import KeyRing
+from shared.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def running_console(redis: Redis, engine: Engine, settings: Settings) -> AsyncIterator[APIRouter]:
+    """Count rates while the block runs, and yield the console's routes."""
+    sessions = Sessions(redis, KeyRing(redis, settings), SecretBox(settings.secrets_key), settings)
+    pages = ConsolePages(settings.base_url)
+    history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
+    subscriptions = Subscriptions(redis, engine.store, engine.subscribing, history, engine.event_log)
+    rates = RateWatch(redis)
+    async with in_background(rates.run()), ingest_client(settings.ingest_url or settings.base_url) as http:
+        tools = Tools(redis, engine.subscribing, history, subscriptions, Ingest(http), engine.on_work)
+        parts = Parts(
+            door=Door(sessions, SignInThrottle(redis), pages),
+            sessions=sessions,
+            pages=pages,
+            overview=Overview(redis, rates),
+            items=Items(redis, WayReader(redis, engine.store, engine.event_log)),
+            subscriptions=subscriptions,
+            acts=Acts(tools),
+        )
+        yield console_router(parts, engine.stopping)

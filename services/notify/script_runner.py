@@ -1,0 +1,45 @@
+"""Run Lua scripts many at a time, in one round trip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a script."""
+
+    script: str
+    keys: Sequence[str]
+    arguments: Sequence[str | int]
+
+
+class ScriptRunner:
+    """Knows some scripts by their digests. redis-py's own would ask the server, every time, whether it knows them."""
+
+    def __init__(self, redis: Redis, names: Sequence[str], prelude: str) -> None:
+        """`prelude` is a file that stands before each script."""
+        self._redis = redis
+        folder = files("services.notify")
+        beginning = folder.joinpath(prelude).read_text(encoding="utf-8")
+        self._scripts = {name: beginning + folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+        self._digests: dict[str, str] = {}
+
+    async def run(self, calls: Sequence[Call]) -> list[Any]:  # Any: what scripts answer
+        """Return each call's answer. Raises RedisError; what a call did before that stays done."""
+        while calls:
+            if not self._digests:
+                self._digests = {name: await self._redis.script_load(text) for name, text in self._scripts.items()}
+            pipeline = self._redis.pipeline(transaction=False)
+            for call in calls:
+                pipeline.evalsha(self._digests[call.script], len(call.keys), *call.keys, *call.arguments)
+            try:
+                return await pipeline.execute()
+            except NoScriptError:
+                # The server has restarted; of these calls none ran, because it forgot all scripts at once.
+                self._digests = {}
+        return []

@@ -1,0 +1,80 @@
+"""Feeds as WebSub topics: which address names one, and its bytes as a reader would get them."""
+
+import hashlib
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from shared.urls import FEED_FORMATS, FEED_MEDIA_TYPES, MAX_PATH_CHARS, feed_path, link_header
+
+_FEED = re.compile(rf"(?P<list_path>(?:/[^/]+)+/)feed\.(?P<format>{'|'.join(FEED_FORMATS)})")
+# Archives hold what was, and nobody is told of them.
+_ARCHIVE = re.compile(r"/\d{4}/\d{2}/(?:page/\d+/)?$")
+_FEEDS_KEPT = 500
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A feed as it is now, with the headers it is pushed with."""
+
+    path: str
+    content: bytes
+    content_type: str
+    link: str
+    digest: str
+
+
+class TopicReader:
+    """Reads feeds on the output volume. A feed that has not changed is not read again."""
+
+    def __init__(self, output_dir: Path, base_url: str) -> None:
+        self._root = output_dir
+        self._base_url = base_url
+        self._kept: OrderedDict[str, tuple[tuple[int, int, int], Topic]] = OrderedDict()
+
+    def path_of(self, url: str) -> str | None:
+        """Return the path of the feed that the address names, or None if it names none of this site."""
+        if not url.startswith(f"{self._base_url}/"):
+            return None
+        path = unquote(url.removeprefix(self._base_url))
+        found = _FEED.fullmatch(path)
+        if found is None or len(path) > MAX_PATH_CHARS or not path.isprintable():
+            return None
+        is_hidden = any(segment.startswith((".", "_")) for segment in path.split("/"))
+        if is_hidden or self._is_archive(found["list_path"]):
+            return None
+        return path if self.read(path) else None
+
+    def read(self, path: str) -> Topic | None:
+        """Return the feed, or None where there is none (any more)."""
+        file = self._root / path.lstrip("/")
+        try:
+            status = file.stat()
+            # Files are replaced, never changed in place: a new one has a new inode, or another time.
+            state = status.st_ino, status.st_mtime_ns, status.st_size
+            kept = self._kept.get(path)
+            if kept is None or kept[0] != state:
+                kept = state, self._topic(path, file.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            self._kept.pop(path, None)
+            return None
+        self._kept[path] = kept
+        self._kept.move_to_end(path)
+        if len(self._kept) > _FEEDS_KEPT:
+            self._kept.popitem(last=False)
+        return kept[1]
+
+    def url(self, path: str) -> str:
+        return self._base_url + path
+
+    def _is_archive(self, list_path: str) -> bool:
+        found = _ARCHIVE.search(list_path)
+        # A tag may look like a year, and its feed is a feed.
+        return found is not None and self.read(feed_path(list_path[: found.start()] + "/", "rss")) is not None
+
+    def _topic(self, path: str, content: bytes) -> Topic:
+        suffix = PurePosixPath(path).suffix.removeprefix(".")
+        media_type = next(FEED_MEDIA_TYPES[one] for one in FEED_FORMATS if one == suffix)
+        return Topic(path, content, media_type, link_header(self._base_url, path), hashlib.sha256(content).hexdigest())

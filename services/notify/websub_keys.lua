@@ -1,0 +1,25 @@
+-- The beginning of every WebSub script: the shard's keys under their names, and what several scripts do with them.
+-- KEYS[1] subscriptions  KEYS[2] topics  KEYS[3] leases  KEYS[4] due  KEYS[5] states  KEYS[6] requests
+-- KEYS[7] requests due  KEYS[8] cursor
+-- ARGV and Returns stand in each script.
+-- A state is {sent: digest of what the subscription was last sent, failures: attempts that failed since, not_before: it
+-- is sent nothing earlier (ms), is_slow: its last attempt was slow, token: who has it in hand, again: its feed was marked
+-- meanwhile}. A topic's member is the feed's path, a line feed, and the subscription.
+local subscriptions, topics, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local states, requests, requests_due, cursor = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function state_of(id) return cjson.decode(redis.call('HGET', states, id) or '{}') end
+local function keep_state(id, state) redis.call('HSET', states, id, cjson.encode(state)) end
+local function member_of(id, record) return cjson.decode(record).path .. '\n' .. id end
+
+local function forget(id)
+  local record = redis.call('HGET', subscriptions, id)
+  if record then redis.call('ZREM', topics, member_of(id, record)) end
+  redis.call('HDEL', subscriptions, id)
+  redis.call('HDEL', states, id)
+  redis.call('ZREM', leases, id)
+  redis.call('ZREM', due, id)
+end
+

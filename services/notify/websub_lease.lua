@@ -1,0 +1,39 @@
+-- Put subscriptions that are due into one worker's hand, and end those whose lease is over.
+-- ARGV[1] token  ARGV[2] for how long, ms  ARGV[3] most quick ones  ARGV[4] most slow ones
+-- ARGV[5] when a slow one is looked at again for which there is no room, ms from now
+-- Returns {now, when the next one is due or -1, then five for each: subscription, record, sent, failures, is it slow}.
+-- One that a worker was lost with is due again when its time in hand is over, and that counts as a failure.
+for _, id in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do forget(id) end
+
+local room = {quick = tonumber(ARGV[3]), slow = tonumber(ARGV[4])}
+local taken = {}
+
+local function take(id, record, state)
+  if state.token then state.failures = (state.failures or 0) + 1 end
+  -- What is marked up to now is seen by this attempt: it reads the feed later.
+  state.token, state.again = ARGV[1], nil
+  keep_state(id, state)
+  redis.call('ZADD', due, now + ARGV[2], id)
+  for _, value in ipairs({id, record, state.sent or '', state.failures or 0, state.is_slow and 1 or 0}) do
+    taken[#taken + 1] = value
+  end
+end
+
+-- Some more are looked at than there is room for quick ones, so that slow ones do not stand before them for long.
+for _, id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, room.quick + 32)) do
+  local record = redis.call('HGET', subscriptions, id)
+  if not record or tonumber(redis.call('ZSCORE', leases, id) or 0) <= now then
+    forget(id)
+  else
+    local state = state_of(id)
+    local kind = state.is_slow and 'slow' or 'quick'
+    if room[kind] > 0 then
+      room[kind] = room[kind] - 1
+      take(id, record, state)
+    elseif kind == 'slow' then
+      redis.call('ZADD', due, now + ARGV[5], id)
+    end
+  end
+end
+local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+return {now, tonumber(next_due or -1), unpack(taken)}

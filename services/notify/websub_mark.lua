@@ -1,0 +1,31 @@
+-- Mark everybody who wants one of these feeds as due, and move the cursor past the entries that named them, both or
+-- neither. Whoever waits for its next attempt is due at once, a second after its last one at the earliest.
+-- ARGV[1] the cursor as it was seen, or '' for marks that come from no entry: those leave whoever waits waiting
+-- ARGV[2] the cursor after it  ARGV[3..] paths
+-- Returns how many were marked, or -1 if the cursor moved meanwhile: nothing was written.
+local from_log = ARGV[1] ~= ''
+if from_log then
+  if (redis.call('GET', cursor) or '0-0') ~= ARGV[1] then return -1 end
+  redis.call('SET', cursor, ARGV[2])
+end
+local marked = 0
+for i = 3, #ARGV do
+  for _, member in ipairs(redis.call('ZRANGE', topics, '[' .. ARGV[i] .. '\n', '(' .. ARGV[i] .. '\v', 'BYLEX')) do
+    local id = string.sub(member, #ARGV[i] + 2)
+    local state = state_of(id)
+    if state.token then
+      state.again = true
+      keep_state(id, state)
+    elseif from_log then
+      redis.call('ZADD', due, 'LT', math.max(now, state.not_before or 0), id)
+      if state.failures then
+        state.failures = nil
+        keep_state(id, state)
+      end
+    else
+      redis.call('ZADD', due, 'NX', math.max(now, state.not_before or 0), id)
+    end
+    marked = marked + 1
+  end
+end
+return marked

@@ -1,0 +1,56 @@
+"""Follow the log for WebSub: mark whoever wants a feed that an entry names, in every shard, and skip no entry."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from redis.asyncio import Redis
+
+from services.notify.event_log import is_before
+from services.notify.fan_out import LOG_START, position
+from services.notify.script_runner import Call, ScriptRunner
+from services.notify.shard_advance import LogReading
+from services.notify.websub_subscriptions import script_keys
+from shared.ids import LogId
+from shared.keys import Shard
+
+
+class FeedMarking:
+    """
+    Marks subscriptions as due.
+
+    The marks and the cursor move together, so a crash neither skips an entry nor, because a mark that is there is there
+    only once, does one twice any harm.
+    """
+
+    def __init__(self, redis: Redis, shards: Sequence[Shard], on_marked: Callable[[], None]) -> None:
+        self._redis = redis
+        self._shards = tuple(shards)
+        self._on_marked = on_marked
+        self._scripts = ScriptRunner(redis, ("websub_mark.lua",), prelude="websub_keys.lua")
+
+    async def to_end(self, reading: LogReading) -> None:
+        """Mark what the log names, up to what was its end when the reading began."""
+        marked = await asyncio.gather(*(self._shard_to_end(shard, reading) for shard in self._shards))
+        if any(marked):
+            self._on_marked()
+
+    async def look_again(self, path: str) -> None:
+        """Mark whoever wants this feed, except those that wait for their next attempt."""
+        calls = [Call("websub_mark.lua", script_keys(shard), ["", "", path]) for shard in self._shards]
+        if any(await self._scripts.run(calls)):
+            self._on_marked()
+
+    async def _shard_to_end(self, shard: Shard, reading: LogReading) -> int:
+        marked = 0
+        while True:
+            seen = LogId(str(await self._redis.get(shard.websub_cursor) or LOG_START))
+            if not is_before(seen, reading.newest):
+                return marked
+            after, paths = reading.newest, set[str]()
+            if await self._redis.zcard(shard.websub_topics):
+                entries = await reading.after(max(seen, reading.trimmed, key=position))
+                after = entries[-1].log_id if entries else reading.newest
+                paths = {path for entry in entries if entry.event for path in entry.event.feeds}
+            arguments = [seen, after, *sorted(paths)]
+            (count,) = await self._scripts.run([Call("websub_mark.lua", script_keys(shard), arguments)])
+            marked += max(0, count)

@@ -1,0 +1,20 @@
+-- Put due requests into one worker's hand. The request itself, with its count of attempts, is the token.
+-- ARGV[1] lease in ms  ARGV[2] most requests to take
+-- Returns {now, when the next one is due or -1, subscription, request, ...}.
+local taken = {}
+for _, id in ipairs(redis.call('ZRANGE', requests_due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+  local raw = redis.call('HGET', requests, id)
+  if raw then
+    local request = cjson.decode(raw)
+    request.attempts = request.attempts + 1
+    raw = cjson.encode(request)
+    redis.call('HSET', requests, id, raw)
+    redis.call('ZADD', requests_due, now + ARGV[1], id)
+    taken[#taken + 1] = id
+    taken[#taken + 1] = raw
+  else
+    redis.call('ZREM', requests_due, id)
+  end
+end
+local next_due = redis.call('ZRANGE', requests_due, 0, 0, 'WITHSCORES')[2]
+return {now, tonumber(next_due or -1), unpack(taken)}
