@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
@@ -12,6 +13,13 @@ from shared.redis_client import connect
 from shared.settings import Settings
 from tests.factories import some_settings
 from tests.fakes import Clarion, a_free_port, running_clarion
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Log exceptions in few words: pretty ones, with every frame's variables, take two seconds each."""
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, console])
 
 
 @pytest.fixture(scope="session")
