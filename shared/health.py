@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.metrics import show_disk, show_store
+from shared.gauges import show_disk, show_store
 from shared.store_numbers import StoreWatch
 
 log = structlog.get_logger()

@@ -5,13 +5,7 @@ What a process counts itself adds up over the replicas. What is read in the stor
 that a service that is down cannot take the numbers about itself with it: take the maximum, not the sum.
 """
 
-import math
-from pathlib import Path
-from shutil import disk_usage
-
 from prometheus_client import Counter, Gauge, Histogram
-
-from shared.store_numbers import StoreNumbers
 
 # A page is there within a second, or something is wrong; a delivery may wait out the whole schedule of retries.
 _SOON = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -30,7 +24,9 @@ visible_seconds = Histogram(
     buckets=_SOON,
 )
 delivered_seconds = Histogram(
-    "clarion_delivered_seconds", "Time from a delivery's enqueueing to the answer that took it.", buckets=_SOME_TIME
+    "clarion_delivered_seconds",
+    "Time from an item's acceptance to the answer that took its webhook; not the time before a replay.",
+    buckets=_SOME_TIME,
 )
 deliveries_total = Counter("clarion_deliveries_total", "Attempts, by outcome and reason.", ["outcome", "reason"])
 dead_letters_total = Counter("clarion_dead_letters_total", "Events and deliveries given up.", ["stream"])
@@ -59,54 +55,7 @@ store_last_rewrite_ok = Gauge("clarion_store_last_rewrite_ok", "Whether its last
 store_file_bytes = Gauge("clarion_store_file_bytes", "Size of that file.")
 store_replicas = Gauge("clarion_store_replicas", "Replicas connected to the store.")
 
-_LABELLED = (stream_lag, stream_pending, stream_oldest_seconds, dead_letters_kept, endpoints)
-_PLAIN = (
-    *(deliveries_waiting, deliveries_overdue_seconds, store_memory_bytes, store_memory_limit_bytes),
-    *(store_append_only, store_last_write_ok, store_last_rewrite_ok, store_file_bytes, store_replicas),
-)
+# Where the site is; a process that has no part in it says nothing.
 
-# Where the site is.
-
-disk_free_bytes = Gauge("clarion_disk_free_bytes", "Room left on the disk that holds the site, for this process.")
-disk_bytes = Gauge("clarion_disk_bytes", "Size of that disk.")
-
-
-def show_store(numbers: StoreNumbers | None) -> None:
-    """Set the gauges of the store; None when it does not answer: then they say nothing, rather than what was."""
-    for labelled in _LABELLED:
-        labelled.clear()
-    for plain in _PLAIN:
-        plain.set(math.nan)
-    store_up.set(numbers is not None)
-    if numbers is None:
-        return
-    for group in numbers.groups:
-        stream_lag.labels(group.stream, group.group).set(group.lag)
-        stream_pending.labels(group.stream, group.group).set(group.pending)
-        stream_oldest_seconds.labels(group.stream, group.group).set(group.oldest_seconds)
-    dead_letters_kept.labels("events").set(numbers.dead_letters)
-    dead_letters_kept.labels("deliveries").set(numbers.queue.dead_letters)
-    deliveries_waiting.set(numbers.queue.waiting)
-    deliveries_overdue_seconds.set(numbers.queue.overdue_seconds)
-    for state, count in numbers.queue.endpoints.items():
-        endpoints.labels(state).set(count)
-    _show_server(numbers)
-
-
-def _show_server(numbers: StoreNumbers) -> None:
-    server = numbers.server
-    store_memory_bytes.set(server.memory_bytes)
-    store_memory_limit_bytes.set(server.memory_limit_bytes)
-    store_append_only.set(server.append_only)
-    store_last_write_ok.set(server.last_write_ok)
-    store_last_rewrite_ok.set(server.last_rewrite_ok)
-    store_file_bytes.set(server.file_bytes)
-    store_replicas.set(server.replicas)
-
-
-def show_disk(folder: Path) -> None:
-    """Set the gauges of the disk that the folder is on; leave them where there is no such folder."""
-    if folder.is_dir():
-        usage = disk_usage(folder)
-        disk_free_bytes.set(usage.free)
-        disk_bytes.set(usage.total)
+disk_free_bytes = Gauge("clarion_disk_free_bytes", "Room left on the disk that holds the site.", ["volume"])
+disk_bytes = Gauge("clarion_disk_bytes", "Size of that disk.", ["volume"])

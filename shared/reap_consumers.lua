@@ -2,7 +2,9 @@
 -- KEYS[1] stream   ARGV[1] group   ARGV[2] idle ms
 -- Returns how many were forgotten.
 local forgotten = 0
-for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+if consumers.err then return 0 end  -- the group, or the stream, is not there yet
+for _, flat in ipairs(consumers) do
   local consumer = {}
   for i = 1, #flat, 2 do consumer[flat[i]] = flat[i + 1] end
   if consumer['pending'] == 0 and consumer['idle'] >= tonumber(ARGV[2]) then

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
@@ -19,6 +21,8 @@ log = structlog.get_logger()
 
 # What is in hand when we are told to stop gets so long, before a supervisor's usual 10 s are over.
 GRACE_SECONDS = 8
+# The requests' grace and the work's follow one another, and a machine may be slow: the supervisor's 10 s are one.
+_LATEST_EXIT_SECONDS = 9.5
 
 
 class _Server(uvicorn.Server):
@@ -75,9 +79,22 @@ def serve(running: Callable[[Settings], AbstractAsyncContextManager[FastAPI]]) -
                 async with http_server(app, settings.host, settings.port, stopping) as port:
                     log.info("service.started", host=settings.host, port=port)
                     await stop.wait()
+                    _exit_in_time()
         log.info("service.stopped")
 
     uvloop.run(until_stopped())
+
+
+def _exit_in_time() -> None:
+    """End the process when its time is over, whatever hangs: what it leaves is taken over like that of a crash."""
+    timer = threading.Timer(_LATEST_EXIT_SECONDS, _cut_short)
+    timer.daemon = True
+    timer.start()
+
+
+def _cut_short() -> None:
+    log.warning("service.cut_short", after_seconds=_LATEST_EXIT_SECONDS)
+    os._exit(0)
 
 
 @contextlib.contextmanager

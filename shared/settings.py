@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     wait_replicas: Annotated[int, Field(ge=0)] = 0
     allow_weak_durability: bool = False
 
+    purge_urls: Annotated[tuple[str, ...], NoDecode] = ()
+
     claim_after: timedelta = timedelta(seconds=10)
     items_retention: timedelta = timedelta(days=1)
     log_retention: timedelta = timedelta(days=30)
@@ -70,6 +72,11 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: Any) -> Any:  # Any: see _comma_separated
         return tuple(ip_network(part) if isinstance(part, str) else part for part in _comma_separated(value))
+
+    @field_validator("purge_urls", mode="before")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:  # Any: see _comma_separated
+        return tuple(_comma_separated(value))
 
     @field_validator("retry_schedule", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ FEED_MEDIA_TYPES: Mapping[FeedFormat, str] = {
 }
 """What a feed is served and pushed as: WebSub asks for the same to the byte (section 7)."""
 
+RSSCLOUD_PATH = "/rsscloud/pleaseNotify"
 RESERVED_SEGMENTS = frozenset({"tags", "search", "page", "feed.rss", "feed.atom", "feed.json"})
 FRAGMENTS = "/_fragments"
 """Where pieces of pages lie that are composed when served; a language tag never begins with an underscore."""

@@ -4,14 +4,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.ingest.answers import Erasure, Receipt
-from services.ingest.api_models import IdentifiedItemBody, ItemBody, WithdrawalBody
+from services.ingest.api_models import ExternalId, IdentifiedItemBody, ItemBody, Source, WithdrawalBody
 from services.ingest.erasing import Eraser
 from services.ingest.gate import Gate, sender
 from services.ingest.idempotency import Answered, IdempotencyKeys
 from services.ingest.item_reader import ItemReader
 from services.ingest.openapi import Json, documented_body, problems
 from services.ingest.publishing import Publisher
-from services.ingest.requests import check_identity, json_bytes, small_body
+from services.ingest.requests import json_bytes, small_body
 from shared.items import Withdrawal
 
 
@@ -69,9 +69,8 @@ class ItemsApi:
             openapi_extra=documented_body(WithdrawalBody, "If-Match", required=False),
         )
 
-    async def put(self, source: str, external_id: str, request: Request) -> Response:
+    async def put(self, source: Source, external_id: ExternalId, request: Request) -> Response:
         """Create or revise the item: 201 created, 200 revised or unchanged."""
-        check_identity(source, external_id)
         key = await self._gate.admit(request, "items:write", source)
         body = await self._reader.read(ItemBody, await json_bytes(request))
         return _answer(await self._publisher.publish(source, external_id, body, sender(key, request)))
@@ -100,9 +99,10 @@ class ItemsApi:
         receipt = await self._publisher.rehearse(body.source, body.external_id, body, sender(key, request))
         return JSONResponse(_content(receipt))
 
-    async def delete(self, source: str, external_id: str, request: Request, *, purge: bool = False) -> Response:
+    async def delete(
+        self, source: Source, external_id: ExternalId, request: Request, *, purge: bool = False
+    ) -> Response:
         """Withdraw the item as the body says; with `purge`, erase it everywhere and leave an audited stub."""
-        check_identity(source, external_id)
         key = await self._gate.admit(request, "admin" if purge else "items:write", source)
         body = await small_body(WithdrawalBody, request)
         who = sender(key, request)

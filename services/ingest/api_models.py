@@ -1,6 +1,5 @@
 """What upstream systems may send."""
 
-import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -26,7 +25,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 Source = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
 ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~:@+-]{1,200}$")]
-_TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
 _TRANSLATION_SET = r"^[A-Za-z0-9._~:@+-]{1,200}$"
 _MEDIA_TYPE = r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$"
 
@@ -127,7 +126,7 @@ class ItemBody(_Sent):
     body_format: BodyFormat = "text"
     publish_at: AwareDatetime | None = None
     published_at: AwareDatetime | None = None
-    tags: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
     slug: Annotated[str, Field(max_length=200)] | None = None
     translation_set: Annotated[str, Field(pattern=_TRANSLATION_SET)] | None = None
     update_type: UpdateType = "major"
@@ -175,10 +174,7 @@ class ItemBody(_Sent):
 
     @field_validator("tags")
     @classmethod
-    def _tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in value:
-            if not _TAG.fullmatch(tag):
-                raise ValueError(f'"{tag}" is no tag: use up to 64 lower-case letters a-z, digits and -')
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
 
     @field_validator("slug")

@@ -15,11 +15,11 @@ from services.ingest.answers import (
     SentItem,
     Timeline,
 )
-from services.ingest.api_models import PreviewBody
+from services.ingest.api_models import ExternalId, PreviewBody, Source
 from services.ingest.gate import Gate
 from services.ingest.openapi import documented_body, problems
 from services.ingest.publishing import Publisher
-from services.ingest.requests import check_identity, small_body
+from services.ingest.requests import small_body
 from services.ingest.timeline import Timelines
 from shared.auth import Scope
 from shared.errors import NotFound, Unavailable
@@ -66,7 +66,7 @@ class ReadingApi:
             responses=refused,
         )
 
-    async def get(self, source: str, external_id: str, request: Request) -> Response:
+    async def get(self, source: Source, external_id: ExternalId, request: Request) -> Response:
         """Return the item at its newest revision, for those who may see what is not public yet."""
         item, latest = await self._find(source, external_id, request)
         receipt = self._publisher.receipt(item, latest, changed=False)
@@ -80,8 +80,8 @@ class ReadingApi:
 
     async def revisions(
         self,
-        source: str,
-        external_id: str,
+        source: Source,
+        external_id: ExternalId,
         request: Request,
         before: Annotated[int | None, Query(ge=1)] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -97,7 +97,7 @@ class ReadingApi:
         rest = newest - limit
         return _json(RevisionsAnswer(revisions=listed, next=rest + 1 if rest > 0 else None), item.latest)
 
-    async def status(self, source: str, external_id: str, request: Request) -> Response:
+    async def status(self, source: Source, external_id: ExternalId, request: Request) -> Response:
         """Say how far the item's newest event has come: accepted, announced."""
         item, latest = await self._find(source, external_id, request)
         receipt = self._publisher.receipt(item, latest, changed=False)
@@ -106,7 +106,6 @@ class ReadingApi:
     async def _find(
         self, source: str, external_id: str, request: Request, scope: Scope = "items:read"
     ) -> tuple[Item, Revision]:
-        check_identity(source, external_id)
         await self._gate.admit(request, scope, source)
         return await found_item(self._store, source, external_id)
 
@@ -131,9 +130,8 @@ class PreviewApi:
             openapi_extra=documented_body(PreviewBody, required=False),
         )
 
-    async def preview(self, source: str, external_id: str, request: Request) -> Response:
+    async def preview(self, source: Source, external_id: ExternalId, request: Request) -> Response:
         """Return a signed link to a revision, public or not, that expires."""
-        check_identity(source, external_id)
         await self._gate.admit(request, "items:read", source)
         body = await small_body(PreviewBody, request)
         if self._secrets_key is None:

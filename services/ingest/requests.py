@@ -4,17 +4,14 @@ import re
 from typing import TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from services.ingest.api_models import MAX_BODY_BYTES, ExternalId, Source
-from shared.errors import FieldError, Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
+from services.ingest.api_models import MAX_BODY_BYTES
+from shared.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
 from shared.http_errors import field_errors
 from shared.ids import new_trace_id
 
 Small = TypeVar("Small", bound=BaseModel)
-
-_SOURCE: TypeAdapter[str] = TypeAdapter(Source)
-_EXTERNAL_ID: TypeAdapter[str] = TypeAdapter(ExternalId)
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -43,18 +40,6 @@ async def small_body(model: type[Small], request: Request) -> Small:
         return model.model_validate_json(raw or b"{}")
     except ValidationError as error:
         raise refusal_of(error) from error
-
-
-def check_identity(source: str, external_id: str) -> None:
-    """Raise Invalid unless an item of this source and external id could exist."""
-    errors = []
-    for name, adapter, value in (("source", _SOURCE, source), ("external_id", _EXTERNAL_ID, external_id)):
-        try:
-            adapter.validate_python(value)
-        except ValidationError as error:
-            errors.append(FieldError(f"/{name}", error.errors()[0]["msg"]))
-    if errors:
-        raise Invalid("the path names no possible item", errors=tuple(errors))
 
 
 def refusal_of(error: ValidationError) -> Refused:

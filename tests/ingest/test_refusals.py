@@ -29,7 +29,7 @@ URL = "/v1/items/press/opening"
         pytest.param(an_item(title="bill\u202etxt.exe"), ["/title"], id="override of the writing direction"),
         pytest.param(an_item(body="left \u2067 open"), ["/body"], id="unbalanced isolate"),
         pytest.param(an_item(body="bell \x07"), ["/body"], id="control character"),
-        pytest.param(an_item(tags=["ok", "Not Ok"]), ["/tags"], id="tag"),
+        pytest.param(an_item(tags=["ok", "Not Ok"]), ["/tags/1"], id="tag"),
         pytest.param(an_item(slug="../up"), ["/slug"], id="slug out of its folder"),
         pytest.param(an_item(slug="2026"), ["/slug"], id="slug of digits"),
         pytest.param(an_item(slug="tags"), ["/slug"], id="reserved slug"),

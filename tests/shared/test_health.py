@@ -43,7 +43,8 @@ async def test_the_numbers_of_the_store_are_those_of_the_moment_they_are_asked_f
     assert numbers['clarion_stream_lag{group="render",stream="items"}'] == 1
     assert numbers["clarion_store_up"] == 1
     assert numbers["clarion_store_append_only"] == 1
-    assert 0 < numbers["clarion_disk_free_bytes"] <= numbers["clarion_disk_bytes"]
+    free, size = (numbers[f'clarion_disk{what}_bytes{{volume="site"}}'] for what in ("_free", ""))
+    assert 0 < free <= size
 
 
 async def test_a_store_that_is_away_leaves_no_old_numbers(redis: Redis, away: Redis, tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""A folder of Markdown files with front matter, YAML between `---` or TOML between `+++`."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # it has no types
+
+from services.ingest.importers import texts
+from services.ingest.importers.found import Defaults, Found, Skipped, Unreadable, found_item
+
+_FENCES = {"---": yaml.safe_load, "+++": tomllib.loads}
+# What other tools call a field of ours.
+_OTHER_NAMES = {"date": "published_at", "description": "summary", "author": "authors", "language": "lang"}
+_FIELDS = frozenset(
+    {
+        *("lang", "section", "title", "summary", "published_at", "publish_at", "tags", "slug", "translation_set"),
+        *("update_type", "change_note", "authors", "place", "images", "attachments", "document"),
+    }
+)
+
+
+def read(folder: Path, defaults: Defaults) -> Iterator[Found]:
+    """Yield the files of the folder and those below it, by name; the path is the identity."""
+    for file in sorted(folder.rglob("*.md")):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        try:
+            yield _file(file.read_text(encoding="utf-8"), name, defaults)
+        except (ValueError, yaml.YAMLError) as error:
+            yield Unreadable(f"{name}.md", " ".join(str(error).split()))
+
+
+def _file(text: str, name: str, defaults: Defaults) -> Found:
+    front, body = _parts(text)
+    front = {_OTHER_NAMES.get(key, key): value for key, value in front.items()}
+    if front.get("draft"):
+        return Skipped(f"{name}.md", "is a draft")
+    fields: dict[str, object] = {key: _plain(value) for key, value in front.items() if key in _FIELDS}
+    if isinstance(fields.get("authors"), str):
+        fields["authors"] = [fields["authors"]]
+    if isinstance(fields.get("tags"), list):
+        fields["tags"] = texts.tags([str(tag) for tag in front["tags"]])
+    if "title" not in fields:
+        first, _, rest = body.lstrip().partition("\n")
+        if first.startswith("# "):
+            fields["title"], body = first.removeprefix("# ").strip(), rest
+    identity = str(front.get("external_id") or front.get("id") or name.replace("/", ":"))
+    return found_item(f"{name}.md", defaults, identity, {**fields, "body": body.strip(), "body_format": "markdown"})
+
+
+def _parts(text: str) -> tuple[Mapping[str, Any], str]:  # Any: whatever the front matter says
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    fence = text[:3]
+    if fence not in _FENCES or not text.startswith(f"{fence}\n"):
+        return {}, text
+    front, closing, body = text[4:].partition(f"\n{fence}\n")
+    if not closing:
+        raise ValueError(f"the front matter has no closing {fence}")
+    found = _FENCES[fence](front) or {}
+    if not isinstance(found, dict):
+        raise ValueError("the front matter holds no fields")  # noqa: TRY004 - the file's fault, like the others here
+    return found, body
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can say: YAML and TOML have moments of their own."""
+    if isinstance(value, datetime):
+        return texts.moment(value.isoformat())
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00+00:00"
+    if isinstance(value, dict):
+        return {key: one.isoformat() if isinstance(one, date) else one for key, one in value.items()}
+    return value
