@@ -8,10 +8,14 @@ from fastapi import FastAPI
 from services.render.announcing import GROUP
 from services.render.output import Output
 from services.render.parts import adopt_edition, assemble
+from services.render.previews import PreviewRoutes
 from services.render.rebuild_on_demand import RebuildOnDemand
+from services.render.site_answers import SiteAnswers
+from services.render.sync_mark import SyncMark
 from shared import http_errors, keys
 from shared.background import background
 from shared.health import health_router, store_answers
+from shared.item_store import ItemStore
 from shared.redis_client import connect
 from shared.settings import Settings
 from shared.store_numbers import StoreWatch
@@ -24,7 +28,9 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     redis = connect(settings.redis_url)
     try:
         output = Output(settings.output_dir)
-        parts = assemble(redis, await adopt_edition(settings, redis), output)
+        edition = await adopt_edition(settings, redis)
+        parts = assemble(redis, edition, output, purge_urls=settings.purge_urls)
+        previews = PreviewRoutes(ItemStore(redis), edition, SiteAnswers(output, edition), settings.secrets_key)
         stream = StreamConsumer(
             settings.redis_url,
             keys.ITEMS_STREAM,
@@ -40,13 +46,13 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             return stream.healthy and await store_answers(redis)
 
         app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
-        for router in parts.routes:
+        for router in (previews.router, *parts.routes):
             app.include_router(router)
         retention = Retention(keys.ITEMS_STREAM, (GROUP,), settings.items_retention)
         async with (
             stream.running(),
             background(
-                parts.rebuild.run_if_needed(),
+                SyncMark(redis, output, parts.consumer.check).run(parts.rebuild.run_if_needed),
                 RebuildOnDemand(redis, parts.rebuild, output).run(),
                 parts.ticker.run(),
                 Janitor(redis, retention).run(),

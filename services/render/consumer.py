@@ -13,6 +13,7 @@ from services.render.page_graph import Change, listings_concerned, lists_concern
 from services.render.page_writer import PageWriter
 from services.render.pages import MonthPlace
 from services.render.public_items import PublicItems
+from services.render.purging import PurgeHook
 from services.render.searching import Search
 from services.render.written import Written
 from shared import keys
@@ -58,6 +59,7 @@ class Tools:
     months: Months
     writer: PageWriter
     search: Search
+    purge: PurgeHook
     announcer: Announcer
     dead_letters: DeadLetters
 
@@ -74,6 +76,7 @@ class ItemEventConsumer:
         self._months = tools.months
         self._writer = tools.writer
         self._search = tools.search
+        self._purge = tools.purge
         self._announcer = tools.announcer
         self._dead_letters = tools.dead_letters
 
@@ -82,6 +85,7 @@ class ItemEventConsumer:
         started = time.perf_counter()
         taken = await self._take(entries)
         written = await self._render(taken)
+        await self._purge.tell(written.changed)
         announced = await self._announcer.announce(await self._announcements(taken))
         took = time.perf_counter() - started
         render_batch_seconds.observe(took)
@@ -95,6 +99,10 @@ class ItemEventConsumer:
             took_ms=round(took * 1000),
             trace_ids=[one.event.trace_id for one in taken[:10]],
         )
+
+    async def check(self, entries: Sequence[Entry]) -> None:
+        """Write the pages of events again that were announced long ago."""
+        await self._render(await self._take(entries))
 
     async def _render(self, taken: Sequence[_Taken]) -> Written:
         """Write the items' pages, then the lists, then take away what no list names any more."""

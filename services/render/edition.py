@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.render.standing_pages import StandingPages
 from services.render.theme import Theme
 from shared.site_file import Site
 from shared.site_record import SiteRecord
@@ -9,9 +10,12 @@ from shared.site_record import SiteRecord
 
 @dataclass(frozen=True)
 class Edition:
-    """The site file, the theme, their number in the store and the address of the site."""
+    """The site file with its standing pages, the theme, their number in the store and the address of the site."""
 
     site: Site
     theme: Theme
     record: SiteRecord
     base_url: str
+    standing_pages: StandingPages
+    rsscloud: bool = False
+    """Whether RSS feeds tell readers where to ask for notifications by rssCloud."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -25,7 +26,7 @@ from shared.clock import iso
 from shared.ids import ItemId
 from shared.listings import Listing
 from shared.site_file import Site
-from shared.urls import FeedFormat, feed_path
+from shared.urls import RSSCLOUD_PATH, FeedFormat, feed_path
 
 __all__ = ["Feed", "FeedEntry", "FeedHead", "Tombstone", "atom", "feed_entry_of", "feed_head_of", "json_feed", "rss"]
 
@@ -46,6 +47,7 @@ class FeedHead:
     base_url: str
     path: str
     """The listing's page."""
+    rsscloud: bool = False
 
     def url(self, feed_format: FeedFormat, list_path: str | None = None) -> str:
         """Return the address of the listing's feed, or of the feed of one of its archive pages."""
@@ -100,7 +102,7 @@ class Feed:
         return [(relation, self.head.url(feed_format, path)) for relation, path in pages if path is not None]
 
 
-def feed_head_of(listing: Listing, site: Site, base_url: str) -> FeedHead:
+def feed_head_of(listing: Listing, site: Site, base_url: str, *, rsscloud: bool = False) -> FeedHead:
     """Return what the listing's feeds say of themselves."""
     site_title = in_language(site.title, listing.lang, site)
     title = site_title if listing.kind == "home" else f"{listing_name(listing, site)} — {site_title}"
@@ -113,6 +115,7 @@ def feed_head_of(listing: Listing, site: Site, base_url: str) -> FeedHead:
         lang=listing.lang,
         base_url=base_url,
         path=listing.path,
+        rsscloud=rsscloud,
     )
 
 
@@ -129,6 +132,8 @@ def rss(feed: Feed) -> bytes:
     add(channel, "language", head.lang)
     add(channel, "lastBuildDate", rfc_822(feed.updated))
     _add_links(channel, feed, "rss", "application/rss+xml")
+    if head.rsscloud and feed.archive is None:
+        _add_cloud(channel, head.base_url)
     xml = with_plain_title(etree.tostring(root, encoding="UTF-8"))
     return _with_entries(xml, [entry.rss for entry in feed.newest_first], b"</channel></rss>")
 
@@ -183,6 +188,14 @@ def _add_links(parent: etree._Element, feed: Feed, feed_format: FeedFormat, medi
         add(parent, link, rel=relation, type=media_type, href=url)
     if feed.archive is not None:
         add(parent, f"{{{_HISTORY}}}archive")
+
+
+def _add_cloud(channel: etree._Element, base_url: str) -> None:
+    """Tell where rssCloud readers ask for notifications; the element has no place for the scheme but the port."""
+    address = urlsplit(base_url)
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    where = {"domain": address.hostname or "", "port": str(port), "path": f"{address.path}{RSSCLOUD_PATH}"}
+    add(channel, "cloud", **where, registerProcedure="", protocol="http-post")
 
 
 def _with_entries(xml: bytes, entries: Sequence[bytes], end: bytes) -> bytes:

@@ -77,7 +77,7 @@ class ListPages:
         months = list(listed.last_places)
         newest = months[-1] if months else None
         feed = Feed(
-            head=feed_head_of(listing, self._site, self._edition.base_url),
+            head=feed_head_of(listing, self._site, self._edition.base_url, rsscloud=self._edition.rsscloud),
             born=self._edition.record.born_at,
             entries=[self._pieces.of(item).feed_entry for item in listed.items],
             tombstones=listed.tombstones,
@@ -96,7 +96,7 @@ class ListPages:
             return ()
         beside = neighbours(listed.last_places, month, number)
         feed = Feed(
-            head=feed_head_of(listing, self._site, self._edition.base_url),
+            head=feed_head_of(listing, self._site, self._edition.base_url, rsscloud=self._edition.rsscloud),
             born=self._edition.record.born_at,
             entries=[self._pieces.of(item).feed_entry for item in listed.items],
             archive=self._archive(listing, month, number),

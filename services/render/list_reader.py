@@ -19,7 +19,6 @@ from services.render.pages import (
     ListingPage,
     ListPage,
     NewsSitemap,
-    PlaceKind,
 )
 from services.render.public_items import PublicItems
 from services.render.ticks import NEWS_AGE, last_tick
@@ -28,6 +27,7 @@ from shared.clock import from_ms
 from shared.ids import ItemId
 from shared.items import PublicItem
 from shared.listings import Listing
+from shared.lua import load_script
 from shared.site_file import Section
 
 NEWEST_ON_PAGE = 20
@@ -90,6 +90,7 @@ class ListReader:
 
     def __init__(self, redis: Redis, public_items: PublicItems, edition: Edition) -> None:
         self._redis = redis
+        self._count = load_script(redis, "services.render", "count_members.lua")
         self._public_items = public_items
         self._site = edition.site
         self._record = edition.record
@@ -157,10 +158,7 @@ class ListReader:
         """Return the months of each section's page, newest first; one whose items have all gone is left out."""
         sections = [page.listing for page in pages if isinstance(page, ListPage) and page.listing.kind == "section"]
         wanted = [(one, month) for one in sections for month in last_of(answers.records[one], "archive")]
-        pipe = self._redis.pipeline(transaction=False)
-        for listing, month in wanted:
-            pipe.zcard(keys.archive_month(listing, month))
-        counts = await pipe.execute() if wanted else []
+        counts = await self._count(keys=[keys.archive_month(*one) for one in wanted]) if wanted else []
         months: dict[Listing, list[str]] = {listing: [] for listing in sections}
         for (listing, month), count in zip(wanted, counts, strict=True):
             if count:
@@ -182,14 +180,23 @@ class ListReader:
             groups.append((section, [items[item_id] for item_id in order[: plan.limit] if item_id in items]))
         records = [answers.records[listing] for listing in plan.listings]
         changes = [int(record["changed"]) for record in records if "changed" in record]
-        kind: PlaceKind = "archive" if isinstance(page, ArchivePage) else "feed"
         return Listed(
             groups,
             changed_at=from_ms(max(changes)) if changes else self._record.born_at,
             months=months.get(page.listing, ()) if isinstance(page, ListPage) else (),
-            last_places=last_of(records[0], kind),
+            last_places=_last_places(page, records[0]),
             tombstones=_tombstones(answers.tombstones[page.listing]) if isinstance(page, ListFeeds) else (),
         )
+
+
+def _last_places(page: ListingPage, record: Mapping[str, str]) -> Last:
+    match page:
+        case ArchivePage():
+            return last_of(record, "archive")
+        case FeedArchive() | ListFeeds():
+            return last_of(record, "feed")
+        case _:
+            return {}
 
 
 def _newest(listing: Listing, limit: int) -> _Query:

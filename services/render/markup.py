@@ -41,6 +41,7 @@ _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 # nh3 writes every tag in one way: lower case, values in double quotes. These rely on it.
 _HEADING_TAG = re.compile(r"(</?h)([1-6])(?=[ >])")
 _EMPTY_HEADING = re.compile(r"<h([1-6])[^>]*>(?:\s|&nbsp;|<br>)*</h\1>")
+_EMPTY_LINK = re.compile(r'<a(?: [a-z-]+="[^"]*")*>(?:\s|&nbsp;|<br>)*</a>')
 _EMPTY_HEADER_CELL = re.compile(r"<th>\s*</th>")
 _IMAGE_TAG = re.compile(r'<img((?: [a-z-]+="[^"]*")*)>')
 _BLOCK_END = re.compile(r"</(?:p|h[1-6]|li|dt|dd|tr|caption|blockquote|pre|div|figure|figcaption|summary)>|<[bh]r>")
@@ -71,9 +72,10 @@ def absolute_urls(body: str, base_url: str) -> str:
     return _accessible(_cleaner(base_url).clean(body))
 
 
-def scrollable_tables(body: str) -> str:
-    """Return sanitised HTML whose tables scroll by themselves, with the keyboard too, where the page is narrow."""
-    return body.replace("<table", '<div class="table" tabindex="0"><table').replace("</table>", "</table></div>")
+def scrollable(body: str) -> str:
+    """Return sanitised HTML where what is too wide scrolls by itself, with the keyboard too: tables and code."""
+    body = body.replace("<table", '<div class="table" tabindex="0"><table').replace("</table>", "</table></div>")
+    return body.replace("<pre", '<pre tabindex="0"')
 
 
 def text_of(markup: str) -> str:
@@ -129,7 +131,8 @@ def _with_breaks(paragraph: str) -> str:
 
 def _accessible(body: str) -> str:
     """Return sanitised HTML without what assistive technology stumbles over."""
-    return _headings_below_h1(_EMPTY_HEADER_CELL.sub("<td></td>", _IMAGE_TAG.sub(_whole_image, body)))
+    body = _EMPTY_LINK.sub("", _IMAGE_TAG.sub(_whole_image, body))
+    return _headings_below_h1(_EMPTY_HEADER_CELL.sub("<td></td>", body))
 
 
 def _headings_below_h1(body: str) -> str:

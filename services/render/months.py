@@ -93,8 +93,8 @@ def month_key(listing: Listing, kind: PlaceKind, month: str) -> str:
 def last_of(record: Mapping[Any, Any], kind: PlaceKind) -> Last:  # Any: redis-py's mapping of text
     """Return the last number of each month from a listing's hash, in the order of months."""
     prefix = f"{kind}:"
-    found = {str(name).removeprefix(prefix): int(last) for name, last in record.items() if str(name).startswith(prefix)}
-    return dict(sorted(found.items()))
+    names = sorted(name for name in record if name.startswith(prefix))
+    return {name.removeprefix(prefix): int(record[name]) for name in names}
 
 
 def neighbours(last: Last, month: str, number: int) -> Neighbours:

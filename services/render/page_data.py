@@ -13,7 +13,7 @@ from services.render.markup import (
     is_image_url,
     is_link_url,
     printable,
-    scrollable_tables,
+    scrollable,
     text_of,
 )
 from services.render.words import Language, shipped_language
@@ -160,7 +160,7 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
         card=card_of(item, site, language),
         lead=printable(revision.summary) if revision.summary else None,
         # body_html sanitised it.
-        body=Markup(scrollable_tables(body_html(revision.body, revision.body_format))),  # noqa: S704
+        body=Markup(scrollable(body_html(revision.body, revision.body_format))),  # noqa: S704
         crumbs=section_places(site, revision.section, revision.lang),
         byline=_byline(revision),
         images=safe_images(revision),

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from fastapi import APIRouter
 from redis.asyncio import Redis
@@ -19,13 +20,15 @@ from services.render.page_writer import Cast, Makers, PageWriter
 from services.render.pages import NewsSitemap
 from services.render.pieces import PieceCache
 from services.render.public_items import PublicItems
+from services.render.purging import PurgeHook
 from services.render.rebuild import Rebuild
 from services.render.search_api import SearchRoutes
-from services.render.search_index import SearchIndex
+from services.render.search_index import INDEX_VERSION, SearchIndex
 from services.render.searching import Search
 from services.render.site_answers import SiteAnswers
 from services.render.sitemap_reader import SitemapReader
 from services.render.sitemap_writer import SitemapWriter
+from services.render.standing_pages import StandingPages, load_standing_pages
 from services.render.theme import Theme
 from services.render.ticks import Ticker
 from services.render.veto import Veto
@@ -36,7 +39,7 @@ from shared.item_store import ItemStore
 from shared.item_writer import ItemWriter
 from shared.settings import Settings
 from shared.site_file import Site, load_site
-from shared.site_record import adopt_site, read_site
+from shared.site_record import SiteRecord, adopt_site, read_site
 
 
 class OtherEdition(ClarionError):
@@ -57,32 +60,60 @@ class Rendering:
 
 async def adopt_edition(settings: Settings, redis: Redis) -> Edition:
     """Return the edition of the settings, and make it the one that the store knows."""
-    site, theme, fingerprint = _made_of(settings)
-    return Edition(site, theme, await adopt_site(redis, fingerprint), settings.base_url)
+    made = _Made.of(settings)
+    return made.edition(await adopt_site(redis, made.fingerprint))
 
 
 async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
     """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
-    site, theme, fingerprint = _made_of(settings)
+    made = _Made.of(settings)
     record = await read_site(redis)
-    if record is None or record.fingerprint != fingerprint:
+    if record is None or record.fingerprint != made.fingerprint:
         raise OtherEdition(
             "the site file, the theme or CLARION_BASE_URL differ from what the running site is made with: "
             "use its settings, or restart render with these"
         )
-    return Edition(site, theme, record, settings.base_url)
+    return made.edition(record)
 
 
-def _made_of(settings: Settings) -> tuple[Site, Theme, str]:
-    site = load_site(settings.site_file)
-    theme = Theme(site, settings.base_url, site.theme_folder, search=True)
-    # The address of the site stands in every page, so it is part of what a page is made with.
-    made_with = f"{site.fingerprint} {theme.fingerprint} {settings.base_url}"
-    return site, theme, hashlib.sha256(made_with.encode()).hexdigest()
+@dataclass(frozen=True)
+class _Made:
+    """What settings make of a site, before the store has numbered it."""
+
+    site: Site
+    theme: Theme
+    standing_pages: StandingPages
+    base_url: str
+    rsscloud: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Made":
+        site = load_site(settings.site_file)
+        pages = load_standing_pages(site)
+        titles = {lang: pages.titles(lang) for lang in site.languages}
+        theme = Theme(site, settings.base_url, site.theme_folder, standing=titles, search=True)
+        return cls(site, theme, pages, settings.base_url, settings.rsscloud)
+
+    @property
+    def fingerprint(self) -> str:
+        # The address of the site stands in every page, and another release may write any page in another way.
+        release = f"{version('clarion')} {INDEX_VERSION}"
+        parts = (self.site.fingerprint, self.theme.fingerprint, self.standing_pages.fingerprint, self.base_url, release)
+        more = ("rsscloud",) if self.rsscloud else ()
+        return hashlib.sha256(" ".join((*parts, *more)).encode()).hexdigest()
+
+    def edition(self, record: SiteRecord) -> Edition:
+        return Edition(self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud)
 
 
-def assemble(redis: Redis, edition: Edition, output: Output, cast: Cast | None = None) -> Rendering:
-    """Return the parts for a folder; `cast` is what is done about an item that cannot be rendered, at first a veto."""
+def assemble(
+    redis: Redis, edition: Edition, output: Output, *, cast: Cast | None = None, purge_urls: Sequence[str] = ()
+) -> Rendering:
+    """
+    Return the parts for a folder.
+
+    `cast` is what is done about an item that cannot be rendered, a veto unless given; `purge_urls` are told of changes.
+    """
     store = ItemStore(redis)
     public_items = PublicItems(store)
     pieces = PieceCache(edition)
@@ -98,7 +129,9 @@ def assemble(redis: Redis, edition: Edition, output: Output, cast: Cast | None =
     )
     writer = PageWriter(makers, output, cast or veto.cast)
     months = Months(redis, edition.site)
-    tools = Tools(store, public_items, months, writer, search, Announcer(redis), DeadLetters(redis))
+    tools = Tools(
+        store, public_items, months, writer, search, PurgeHook(purge_urls), Announcer(redis), DeadLetters(redis)
+    )
     return Rendering(
         consumer=ItemEventConsumer(edition, tools),
         rebuild=Rebuild(redis, edition, writer, output, search),

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.render.edition import Edition
 from services.render.feeds import FeedEntry, feed_entry_of
@@ -11,6 +12,9 @@ from shared.items import PublicItem
 
 # A card and a feed entry are about 30 kB for an item of 5 kB: some 60 MB when full, and every list is served from it.
 _KEPT = 2000
+
+
+_Name = tuple[ItemId, int, str, datetime]
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,12 @@ class PieceCache:
 
     def __init__(self, edition: Edition) -> None:
         self._edition = edition
-        self._kept: OrderedDict[tuple[ItemId, int, str], Pieces] = OrderedDict()
+        self._kept: OrderedDict[_Name, Pieces] = OrderedDict()
 
     def of(self, item: PublicItem) -> Pieces:
         """Return the item's pieces. Raises whatever the item makes a template raise."""
         # The same revision may be released anew, with another path or moment: they are part of its name.
-        name = (item.item.id, item.revision.number, f"{item.path} {item.released_at}")
+        name = (item.item.id, item.revision.number, item.path, item.released_at)
         found = self._kept.get(name)
         if found is None:
             found = Pieces(

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from shared.ids import ItemId
 from shared.item_store import ItemStore
@@ -12,7 +13,7 @@ _KEPT_CHARS = 32_000_000
 _CHARS_BESIDE_BODY = 1_000
 
 # An item that was erased and sent again begins at revision 1 again, but becomes public at another moment.
-_Name = tuple[ItemId, int, str]
+_Name = tuple[ItemId, int, str | None, datetime | None]
 
 
 class PublicItems:
@@ -56,7 +57,7 @@ class PublicItems:
 
 
 def _name(item: Item) -> _Name:
-    return item.id, item.public, f"{item.released_at} {item.path}"
+    return item.id, item.public, item.path, item.released_at
 
 
 def _chars(revision: Revision) -> int:

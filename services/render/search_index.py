@@ -19,7 +19,7 @@ from shared.ids import ItemId
 from shared.items import PublicItem
 
 # Changed whenever rows would be made in another way: the index is then begun anew.
-_VERSION = 1
+INDEX_VERSION = 1
 _ROWS_IN_ONE_MILLISECOND = 4096
 _BUSY_SECONDS = 5
 
@@ -53,7 +53,7 @@ class SearchIndex:
         # Written anew by a rebuild: a crash of the machine may lose the last rows, never tear the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
         with self.changing():
-            if self._database.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+            if self._database.execute("PRAGMA user_version").fetchone() != (INDEX_VERSION,):
                 self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -63,7 +63,7 @@ class SearchIndex:
             self._database.execute(f"DROP TABLE {name}")
         for statement in filter(None, map(str.strip, _SCHEMA.split(";"))):
             self._database.execute(statement)
-        self._database.execute(f"PRAGMA user_version = {_VERSION}")
+        self._database.execute(f"PRAGMA user_version = {INDEX_VERSION}")
 
     def close(self) -> None:
         self._database.close()

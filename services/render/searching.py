@@ -1,12 +1,14 @@
 """Search: keep the index what the store says, and answer from both, so that nothing withdrawn is ever found."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.render.output import Output
 from services.render.public_items import PublicItems
 from services.render.search_index import Question, SearchIndex, state_of
+from shared.errors import Unavailable
 from shared.ids import ItemId
 from shared.items import PublicItem
 
@@ -31,22 +33,25 @@ class Search:
 
     async def refresh(self, ids: Collection[ItemId]) -> int:
         """Have the items in the index as readers see them, or not at all; return how many it had otherwise."""
-        changed = 0
         # Read under the lock, so that the last to write has the freshest data.
         async with self._output.locked("lists", [".search"]):
             items = await self._public_items.by_id(ids)
-            states = self._index.states(ids)
-            with self._index.changing():
-                for item_id in ids:
-                    item = items.get(item_id)
-                    if (state_of(item) if item else None) == states.get(item_id):
-                        continue
-                    changed += 1
-                    if item is None:
-                        self._index.remove(item_id)
-                    else:
-                        self._index.put(item)
-        return changed
+            try:
+                return self._put(ids, items)
+            except sqlite3.OperationalError as error:
+                raise Unavailable(f"the search index cannot be written: {error}") from error
+
+    def _put(self, ids: Collection[ItemId], items: Mapping[ItemId, PublicItem]) -> int:
+        states = self._index.states(ids)
+        wanted = {item_id: state_of(items[item_id]) if item_id in items else None for item_id in ids}
+        others = [item_id for item_id, state in wanted.items() if states.get(item_id) != state]
+        with self._index.changing():
+            for item_id in others:
+                if item_id in items:
+                    self._index.put(items[item_id])
+                else:
+                    self._index.remove(item_id)
+        return len(others)
 
     async def forget_strangers(self) -> int:
         """Take out what readers cannot see; return how many it had."""

@@ -1,4 +1,4 @@
-"""Files that no item changes: the theme's, the institution's media and robots.txt."""
+"""Files that no item changes: the theme's, the institution's media and standing pages, and robots.txt."""
 
 from services.render.edition import Edition
 from services.render.output import Output
@@ -15,10 +15,17 @@ class SiteFiles:
     def write(self, output: Output) -> set[str]:
         """Write the files and return their paths."""
         edition = self._edition
-        files = {**edition.theme.static_files(), ROBOTS: robots(edition.site, edition.base_url)}
-        for path, content in files.items():
-            output.write(path, content, 0)
-        return {*files, *self._write_media(output)}
+        static = edition.theme.static_files()
+        for path, content in static.items():
+            output.write(path, content, 0)  # such a path changes with its content
+        pages = {
+            page.path: edition.theme.standing_page(page.lang, page.slug, page.title, page.html)
+            for page in edition.standing_pages.pages
+        }
+        pages[ROBOTS] = robots(edition.site, edition.base_url)
+        for path, content in pages.items():
+            output.write(path, content, None)
+        return {*static, *pages, *self._write_media(output)}
 
     def _write_media(self, output: Output) -> set[str]:
         media = self._edition.site.media_folder

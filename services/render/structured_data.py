@@ -17,7 +17,11 @@ Node = Mapping[str, object]
 
 def item_json_ld(item: PublicItem, page: ItemPage, site: Site, base_url: str) -> Markup:
     """Return the item as NewsArticle or Legislation, and the way to it through the sections."""
-    node = _legislation(item.revision) if page.card.is_document else _news_article(item.revision)
+    publisher = _publisher(site, page.card.lang, base_url)
+    if page.card.is_document:
+        node = _legislation(item.revision, page.crumbs[-1].name, publisher)
+    else:
+        node = _news_article(item.revision, publisher)
     url = base_url + item.path
     node |= {
         "@id": url,
@@ -27,7 +31,7 @@ def item_json_ld(item: PublicItem, page: ItemPage, site: Site, base_url: str) ->
         "description": " ".join(page.card.excerpt.split()),
         "datePublished": page.card.moment,
         "dateModified": page.modified if item.revision.number > 1 else page.card.moment,
-        "publisher": _publisher(site, page.card.lang, base_url),
+        "publisher": publisher,
         "image": [urljoin(url, image.url) for image in page.images],
         "workTranslation": [_translation(one, base_url) for one in page.translations],
         "encoding": [
@@ -38,18 +42,24 @@ def item_json_ld(item: PublicItem, page: ItemPage, site: Site, base_url: str) ->
     return _script([_without_empty(node), _breadcrumbs(page.crumbs, page.card.title, base_url)])
 
 
-def _news_article(revision: Revision) -> dict[str, object]:
+def _news_article(revision: Revision, publisher: Node) -> dict[str, object]:
     return {
         "@type": "NewsArticle",
         "headline": one_line(revision.title),
-        "author": [{"@type": "Person", "name": author} for author in revision.authors],
+        "author": [{"@type": "Person", "name": author} for author in revision.authors] or publisher,
         "keywords": list(revision.tags),
         "correction": revision.change_note,
     }
 
 
-def _legislation(revision: Revision) -> dict[str, object]:
-    node: dict[str, object] = {"@type": "Legislation", "name": one_line(revision.title)}
+def _legislation(revision: Revision, kind: str, publisher: Node) -> dict[str, object]:
+    node: dict[str, object] = {
+        "@type": "Legislation",
+        "name": one_line(revision.title),
+        "legislationType": kind,
+        "legislationResponsible": publisher,
+        "keywords": list(revision.tags),
+    }
     if document := revision.document:
         node["legislationIdentifier"] = document.number
         node["legislationDate"] = document.signed_on.isoformat() if document.signed_on else None

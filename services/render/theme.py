@@ -1,7 +1,7 @@
 """The pages of the site: items and lists of cards through templates into bytes, nothing read or written meanwhile."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urljoin
@@ -63,6 +63,8 @@ class Theme:
         self._catalogues = self._files.catalogues
         self._environment = _environment(self._files, base_url)
         self._frame = cache(self._make_frame)
+        # A section's page names ten years of months, and is written with every item.
+        self._month_place = cache(self._make_month_place)
         self.language = cache(self._make_language)
         self.fingerprint = self._files.fingerprint
         """The same for two themes of the same templates, static files and catalogues."""
@@ -101,7 +103,8 @@ class Theme:
             for section, cards in groups
         ]
         head = self._listing_head(listing, self._frame(lang).title, listing.path)
-        return self._render("home.html", lang, head, groups=shown)
+        described = replace(head, description=head.description or self._contents(lang))
+        return self._render("home.html", lang, described, groups=shown, description=head.description)
 
     def listing_page(self, listing: Listing, cards: Sequence[Card], months: Sequence[str] = ()) -> bytes:
         """Return the page of a section or tag: its newest items, and the way to its months (`yyyymm`)."""
@@ -222,6 +225,11 @@ class Theme:
     def _unlisted_head(self, lang: str, title: str) -> Head:
         return Head(title=f"{title} — {self._frame(lang).title}", path=home_path(lang), is_indexed=False)
 
+    def _contents(self, lang: str) -> str:
+        """Return what a search engine may show below the site's name where the site file describes nothing."""
+        frame = self._frame(lang)
+        return f"{frame.title}: {' · '.join(place.name for place in frame.navigation)}"
+
     def _crumbs_above(self, listing: Listing) -> Sequence[Place]:
         return section_places(self._site, listing.name, listing.lang)[:-1] if listing.kind == "section" else ()
 
@@ -234,7 +242,7 @@ class Theme:
             if section.path.rpartition("/")[0] == listing.name
         ]
 
-    def _month_place(self, listing: Listing, month: str) -> Place:
+    def _make_month_place(self, listing: Listing, month: str) -> Place:
         name = self.language(listing.lang).month(int(month[:4]), int(month[4:]))
         return Place(name, archive_path(listing, month))
 

@@ -16,6 +16,13 @@ async def press(redis: Redis, settings: Settings) -> Press:
 
 
 @pytest.fixture
+async def whole_press(press: Press) -> Press:
+    """The same over a volume with every page of a site that has no items yet."""
+    await press.rendering.rebuild.run()
+    return press
+
+
+@pytest.fixture
 async def strict_press(redis: Redis, settings: Settings, tmp_path: Path) -> Press:
     """The same with a theme whose item page breaks on one title."""
     break_template(tmp_path)

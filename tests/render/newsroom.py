@@ -1,4 +1,4 @@
-"""A newsroom without its front door, and a render service in the test's hand: what happens when is the test's choice."""
+"""A newsroom without its front door, and a render service in the test's hand: what happens is the test's choice."""
 
 import secrets
 from collections.abc import Sequence
@@ -164,7 +164,7 @@ class Press:
         """Return where the volume differs from a rebuild into the folder."""
         rebuilt = Output(folder)
         edition = await edition_in_use(self.settings, self.redis)
-        await assemble(self.redis, edition, rebuilt, refuse_fault).rebuild.run()
+        await assemble(self.redis, edition, rebuilt, cast=refuse_fault).rebuild.run()
         return compare(Output(self.settings.output_dir), rebuilt)
 
     def has(self, path: str) -> bool:

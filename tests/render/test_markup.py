@@ -11,7 +11,7 @@ from services.render.markup import (
     is_image_url,
     is_link_url,
     printable,
-    scrollable_tables,
+    scrollable,
     text_of,
 )
 from shared.items import BodyFormat
@@ -222,10 +222,30 @@ def test_links_and_images_become_absolute_for_feeds() -> None:
 
 
 def test_a_wide_table_scrolls_by_itself() -> None:
-    html = scrollable_tables(body_html("<table><tr><td>1</td></tr></table>", "html"))
+    html = scrollable(body_html("<table><tr><td>1</td></tr></table>", "html"))
 
     assert html.startswith('<div class="table" tabindex="0"><table>')
     assert html.endswith("</table></div>")
+
+
+def test_long_lines_of_code_scroll_with_the_keyboard_too() -> None:
+    assert scrollable(body_html("    code", "markdown")) == '<pre tabindex="0"><code>code\n</code></pre>\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param('<p>A<a href="/x/"> <br></a></p>', "<p>A</p>", id="one without words goes"),
+        pytest.param('<h2><a href="/x/"></a></h2>', "", id="and what held nothing else"),
+        pytest.param(
+            '<a href="/x/"><img src="/a" alt="A"></a>',
+            '<a href="/x/" rel="noopener"><img src="/a" alt="A" loading="lazy"></a>',
+            id="a picture has words",
+        ),
+    ],
+)
+def test_links_have_words(body: str, expected: str) -> None:
+    assert body_html(body, "html") == expected
 
 
 def test_text_has_a_line_for_each_block() -> None:

@@ -1,7 +1,6 @@
 """The output volume: files appear whole, and locks hold between processes."""
 
 import asyncio
-import os
 import signal
 import sys
 import textwrap
@@ -62,7 +61,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(output: Output
         output.write("/en/", "not bytes", MTIME_NS)  # type: ignore[arg-type]
 
     assert output.read("/en/") == b"old"
-    assert os.listdir(output.file_of("/en/").parent) == ["index.html"]
+    assert [file.name for file in output.file_of("/en/").parent.iterdir()] == ["index.html"]
 
 
 def test_removing_a_page_removes_the_folders_it_leaves_empty(output: Output, tmp_path: Path) -> None:

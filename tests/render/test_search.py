@@ -35,11 +35,11 @@ async def found(http: httpx.AsyncClient, question: str, **filters: Any) -> list[
 @pytest.mark.parametrize(
     ("lang", "text", "question"),
     [
-        pytest.param("ru", "Распоряжение о порте", "распоряжений", id="ru: another case and number"),
+        pytest.param("ru", "Распоряжение порта", "распоряжений", id="ru: another case and number"),
         pytest.param("ru", "Портовая служба", "портовой службы", id="ru: an adjective"),
         pytest.param("ru", "Ещё один документ", "еще документы", id="ru: e for yo"),
-        pytest.param("ru", "Распоряжение о порте", "распоряж", id="ru: a beginning"),
-        pytest.param("az", "Nazirlik açıqladı", "nazirliyin", id="az: a softened consonant"),
+        pytest.param("ru", "Распоряжение порта", "распоряж", id="ru: a beginning"),
+        pytest.param("az", "Nazirlik bildirib", "nazirliyin", id="az: a softened consonant"),
         pytest.param("az", "İdarənin sənədi", "IDARE senedleri", id="az: capital I, letters of another keyboard"),
         pytest.param("en", "The cities of the coast", "city", id="en: a plural"),
         pytest.param("en", "The harbour opened", "opening harb", id="en: another form and a beginning"),
@@ -56,7 +56,14 @@ def test_a_word_is_found_in_another_form(lang: str, text: str, question: str) ->
 
 @pytest.mark.parametrize(
     ("text", "folded"),
-    [("Ёлка", "елка"), ("İSTANBUL ısı", "istanbul isi"), ("Çölə", "cole"), ("ÉTÉ", "ete"), ("مـيناء", "ميناء")],
+    [
+        ("Ёлка", "елка"),
+        ("İSTANBUL", "istanbul"),
+        ("\u0131s\u0131", "isi"),
+        ("Çölə", "cole"),
+        ("ÉTÉ", "ete"),
+        ("مـيناء", "ميناء"),
+    ],
 )
 def test_words_are_compared_without_case_and_signs(text: str, folded: str) -> None:
     assert fold(text) == folded

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.items import Attachment, DocumentData, Image, Withdrawal
 from shared.listings import Listing
 from tests.render.presentation_samples import (
     BASE_URL,
+    PUBLISHED,
     a_full_item,
     a_site,
     an_item,
@@ -103,6 +105,33 @@ def test_a_document_tells_machines_that_it_is_legislation(theme: Theme) -> None:
     assert [step["name"] for step in graph[1]["itemListElement"]] == ["Documents en", "Orders en", "Bridge opened"]
 
 
+def test_a_document_names_its_type_and_who_answers_for_it(theme: Theme) -> None:
+    legislation = json_ld(item_tree(theme, a_full_item()))[0]
+
+    assert legislation["legislationType"] == "Orders en"
+    assert legislation["legislationResponsible"]["name"] == "Ministry en"
+    assert legislation["legislationPassedBy"] == {"@type": "Person", "name": "Minister"}
+    assert legislation["encoding"][0]["contentUrl"] == f"{BASE_URL}/a.pdf"
+
+
+def test_an_article_that_nobody_signed_is_the_publisher_s(theme: Theme) -> None:
+    article = json_ld(item_tree(theme, an_item()))[0]
+
+    assert (
+        article["author"]
+        == article["publisher"]
+        == {"@type": "Organization", "name": "Ministry en", "url": f"{BASE_URL}/"}
+    )
+
+
+def test_machines_read_the_dates_that_readers_see(theme: Theme) -> None:
+    tree = item_tree(theme, an_item(number=2, accepted_at=PUBLISHED + timedelta(days=1), change_note="A name."))
+
+    article = json_ld(tree)[0]
+    assert found(tree, "//*[@class='date']/time/@datetime") == [article["datePublished"]]
+    assert found(tree, "//*[@class='change-note']/time/@datetime") == [article["dateModified"]]
+
+
 def json_ld(tree: HtmlElement) -> Any:  # Any: JSON
     return json.loads(found(tree, "//script[@type='application/ld+json']/text()")[0])["@graph"]
 
@@ -150,6 +179,59 @@ def test_every_page_keeps_the_rules_of_accessibility_that_a_machine_can_check(th
         assert len(identifiers) == len(set(identifiers)), name
         levels = [int(heading.tag[1]) for heading in found(tree, "//main//*[self::h1 or self::h2 or self::h3]")]
         assert all(after - before <= 1 for before, after in pairwise(levels)), name
+
+
+def test_every_page_that_is_indexed_has_one_address_among_its_languages(theme: Theme) -> None:
+    for name, page in every_page(theme).items():
+        tree = html.document_fromstring(page)
+        if found(tree, "//meta[@name='robots']"):
+            continue
+        canonical = found(tree, "//link[@rel='canonical']/@href")
+        assert len(canonical) == 1, name
+        assert canonical[0].startswith(f"{BASE_URL}/"), name
+        assert found(tree, "//meta[@property='og:url']/@content") == canonical, name
+        assert canonical[0] in found(tree, "//link[@hreflang]/@href"), name
+
+
+def test_every_page_says_what_a_shared_link_shows(theme: Theme) -> None:
+    for name, page in every_page(theme).items():
+        tree = html.document_fromstring(page)
+        for property_ in ("og:type", "og:site_name", "og:title", "og:locale"):
+            assert len(found(tree, f"//meta[@property='{property_}']/@content")) == 1, (name, property_)
+        assert found(tree, "//meta[@name='twitter:card']/@content"), name
+        assert all(str(url).startswith("https://") for url in found(tree, "//meta[@property='og:image']/@content")), (
+            name
+        )
+
+
+def test_every_time_has_its_offset_unless_it_is_a_day(theme: Theme) -> None:
+    for name, page in every_page(theme).items():
+        for moment in found(html.document_fromstring(page), "//time/@datetime"):
+            assert re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d[+-]\d\d:\d\d)?", moment), (name, moment)
+
+
+def test_every_feed_that_a_page_offers_has_a_title(theme: Theme) -> None:
+    for name, page in every_page(theme).items():
+        titles = found(html.document_fromstring(page), "//head/link[contains(@href, '/feed.')]/@title")
+        assert len(set(titles)) == (0 if name in ("gone", "not found") else 3), name
+
+
+def test_parts_in_another_language_say_so(theme: Theme) -> None:
+    tree = item_tree(theme, a_full_item(), Translation("ar", "/ar/y/", "عنوان"))
+
+    names = {link.get("lang"): text_of(link) for link in found(tree, "//nav[@class='languages']//a")}
+    assert names["ru"] == "Русский"
+    assert [link.get("lang") for link in found(tree, "//a[@href='/ar/y/'][text()='عنوان']")] == ["ar"]
+
+
+def test_the_home_page_of_a_site_without_a_description_tells_its_sections(theme: Theme) -> None:
+    described = Theme(a_site(description={"en": "What the ministry does."}), BASE_URL)
+
+    pages = [html.document_fromstring(one.home_page("en", [])) for one in (theme, described)]
+
+    shown = [found(page, "//meta[@name='description']/@content")[0] for page in pages]
+    assert shown == ["Ministry en: News en · Documents en", "What the ministry does."]
+    assert [len(found(page, "//p[@class='home-description']")) for page in pages] == [0, 1]
 
 
 def test_every_page_lives_under_a_strict_content_security_policy(theme: Theme) -> None:
