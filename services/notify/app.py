@@ -9,11 +9,13 @@ from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 
 from services.notify.console_service import running_console
+from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.deliveries_api import deliveries_router
 from services.notify.delivery_history import DeliveryHistory
 from services.notify.egress import AddressGuard
 from services.notify.engine import Engine, running_engine
 from services.notify.events_api import events_router
+from services.notify.replays_api import replays_router
 from services.notify.subscribing import LogNoLongerReaches
 from services.notify.subscriptions_api import PROBLEM, oldest_kept, subscriptions_router
 from shared import http_errors
@@ -64,9 +66,14 @@ def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
 
     history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
     guard = AddressGuard(settings.egress_allow)
+    # First, because routes are tried in order, and the hub is asked most.
+    for router in engine.websub.routers:
+        app.include_router(router)
     app.include_router(subscriptions_router(engine.subscribing, authenticate, guard, engine.on_work))
+    dead = DeadDeliveries(redis, engine.store)
+    # Before the deliveries: "dead-letters" is no delivery's id.
+    app.include_router(replays_router(engine.subscribing, engine.replays, dead, authenticate, engine.replaying.ring))
     app.include_router(deliveries_router(history, engine.subscribing, authenticate, engine.on_work))
-    app.include_router(engine.websub.hub.router)
     app.include_router(events_router(engine.event_log, engine.stopping))
     app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
     return app

@@ -14,11 +14,14 @@ SLOW = 2000
 QUICK_SECONDS = 1.0
 _QUICK_SECONDS_WHEN_FULL = 0.1
 
-# What an endpoint has to bear at a time: until it has answered well, then, and after a run of quick good answers.
+# What an endpoint has to bear at a time: until it has answered well; as a rule; and after a run of quick good answers, up
+# to half the quick slots, so that others always find some.
 AT_FIRST = 1
 PROVEN = 4
 TRUSTED = 16
-_GOOD_ANSWERS_TO_TRUST = 32
+MOST = QUICK // 2
+# By the quick good answers in a row that each takes.
+_TRUST = ((256, MOST), (32, TRUSTED), (1, PROVEN), (0, AT_FIRST))
 
 
 @dataclass(eq=False)
@@ -59,6 +62,11 @@ class AttemptSlots:
         return self._slow_limit - len(self._slow)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether quick attempts are under way: soon some of them will have landed."""
+        return bool(self._quick)
+
+    @property
     def under_way(self) -> Iterator[UnderWay]:
         yield from self._quick
         yield from self._slow
@@ -74,9 +82,7 @@ class AttemptSlots:
     def at_once(self, subscription_id: SubscriptionId) -> int:
         """Return how many attempts the endpoint has to bear at a time."""
         good_answers = self._good_answers.get(subscription_id, 0)
-        if good_answers == 0:
-            return AT_FIRST
-        return TRUSTED if good_answers >= _GOOD_ANSWERS_TO_TRUST else PROVEN
+        return next(at_once for needed, at_once in _TRUST if good_answers >= needed)
 
     def begin(self, attempt: UnderWay) -> None:
         attempts = self._slow if self.is_slow(attempt.lease.subscription_id) else self._quick

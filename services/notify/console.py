@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.notify.console_acts import Acts, Form
+from services.notify.console_dead_letters import LetterPages
+from services.notify.console_deliveries import Deliveries
 from services.notify.console_door import HOME, Door, own_path
 from services.notify.console_items import Items
 from services.notify.console_live import is_stream_wanted, live_stream
@@ -26,6 +28,8 @@ from shared.ids import DeliveryId, SubscriptionId
 _MOST_DIGITS = 6
 # The id of an entry of a stream.
 _PLACE = re.compile(r"\d{1,15}-\d{1,10}")
+# The same, and the shard that it lies in.
+_CURSOR = re.compile(r"\d{1,15}-\d{1,10}-\d{1,3}")
 
 Show = Callable[[Request, Operator], Awaitable[View]]
 Act = Callable[[Request, Operator, Form], Awaitable[str]]
@@ -41,6 +45,8 @@ class Parts:
     overview: Overview
     items: Items
     subscriptions: Subscriptions
+    deliveries: Deliveries
+    letters: LetterPages
     acts: Acts
 
 
@@ -56,6 +62,8 @@ class _Routes:
         self._pages = parts.pages
         self._items = parts.items
         self._subscriptions = parts.subscriptions
+        self._deliveries = parts.deliveries
+        self._letters = parts.letters
         self._acts = parts.acts
         self._stopping = stopping
         self.router = APIRouter(prefix=HOME, include_in_schema=False)
@@ -74,7 +82,7 @@ class _Routes:
         self._add_page("/subscriptions", self._show_subscriptions)
         self._add_page("/subscriptions/{subscription_id}", self._show_subscription)
         self._add_page("/deliveries/{delivery_id}", self._show_delivery)
-        self._add_page("/dead-letters", lambda _, __: self._subscriptions.dead_letters())
+        self._add_page("/dead-letters", self._show_dead_letters)
 
     def _add_buttons(self) -> None:
         self._add_button("/rebuild", lambda _, operator, __: self._acts.rebuild(operator))
@@ -82,6 +90,7 @@ class _Routes:
         self._add_button("/subscriptions/{subscription_id}/pause", self._pause)
         self._add_button("/subscriptions/{subscription_id}/resume", self._resume)
         self._add_button("/subscriptions/{subscription_id}/ping", self._ping)
+        self._add_button("/subscriptions/{subscription_id}/replay", self._replay)
         self._add_button("/deliveries/{delivery_id}/retry", self._retry)
         self._add_button("/dead-letters/{letter_id}/replay", self._replay_event)
 
@@ -154,7 +163,11 @@ class _Routes:
         )
 
     async def _show_delivery(self, request: Request, operator: Operator) -> View:
-        return await self._subscriptions.delivery(DeliveryId(request.path_params["delivery_id"]), operator.key)
+        return await self._deliveries.one(DeliveryId(request.path_params["delivery_id"]), operator.key)
+
+    async def _show_dead_letters(self, request: Request, _: Operator) -> View:
+        cursor = request.query_params.get("cursor", "")
+        return await self._letters.all(cursor if _CURSOR.fullmatch(cursor) else None)
 
     async def _pause(self, request: Request, operator: Operator, _: Form) -> str:
         return await self._acts.pause(operator, _subscription_of(request))
@@ -164,6 +177,9 @@ class _Routes:
 
     async def _ping(self, request: Request, operator: Operator, _: Form) -> str:
         return await self._acts.ping(operator, _subscription_of(request))
+
+    async def _replay(self, request: Request, operator: Operator, form: Form) -> str:
+        return await self._acts.replay(operator, _subscription_of(request), form)
 
     async def _retry(self, request: Request, operator: Operator, _: Form) -> str:
         return await self._acts.retry(operator, DeliveryId(request.path_params["delivery_id"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 from pydantic import ValidationError
@@ -9,8 +10,9 @@ from redis.asyncio import Redis
 
 from services.notify.console_ingest import Ingest
 from services.notify.console_session import Operator
-from services.notify.console_subscriptions import Subscriptions
-from services.notify.delivery_history import DeliveryHistory, subscription_of
+from services.notify.deliveries import subscription_of
+from services.notify.delivery_history import DeliveryHistory
+from services.notify.replays import ReplayStore
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_requests import ResumeRequest
 from shared.dead_letters import DeadLetters
@@ -30,9 +32,10 @@ class Tools:
     redis: Redis
     subscribing: Subscribing
     history: DeliveryHistory
-    subscriptions: Subscriptions
+    replays: ReplayStore
     ingest: Ingest
     on_work: Callable[[], None]
+    on_replay: Callable[[], None]
 
 
 class Acts:
@@ -42,9 +45,10 @@ class Acts:
         self._redis = tools.redis
         self._subscribing = tools.subscribing
         self._history = tools.history
-        self._subscriptions = tools.subscriptions
+        self._replays = tools.replays
         self._ingest = tools.ingest
         self._on_work = tools.on_work
+        self._on_replay = tools.on_replay
         self._dead_letters = DeadLetters(tools.redis)
 
     async def pause(self, operator: Operator, subscription_id: SubscriptionId) -> str:
@@ -75,10 +79,18 @@ class Acts:
         """Make a delivery due at once."""
         await self._subscribing.find(subscription_of(delivery_id), operator.key)
         await self._history.retry_now(delivery_id)
-        await self._subscriptions.forget_letters(delivery_id)
         self._on_work()
         _log("retried", operator, delivery_id=delivery_id)
         return "It is tried again now."
+
+    async def replay(self, operator: Operator, subscription_id: SubscriptionId, form: Form) -> str:
+        """Have deliveries made again: those given up, or all that match."""
+        subscription = await self._subscribing.find(subscription_id, operator.key)
+        since, until = _moment(form, "since"), _moment(form, "until")
+        replay = await self._replays.begin(subscription, "all" if form.get("only") == "all" else "failed", since, until)
+        self._on_replay()
+        _log("replayed", operator, subscription_id=subscription_id, replay_id=replay.id)
+        return "The replay has begun. Deliveries keep the ids they had."
 
     async def replay_event(self, operator: Operator, letter_id: str) -> str:
         """Have render try an event again that it gave up."""
@@ -102,6 +114,16 @@ class Acts:
         await self._ingest.withdraw(operator, source, external_id, withdrawal)
         _log("withdrawn", operator, source=source, external_id=external_id)
         return "Withdrawn. Its pages and lists follow within a moment."
+
+
+def _moment(form: Form, name: str) -> datetime | None:
+    """Return the moment in a field, which says no zone and means UTC. Raises Invalid."""
+    if not form.get(name):
+        return None
+    try:
+        return datetime.fromisoformat(form[name]).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Invalid(f"“{form[name][:40]}” is no moment") from error
 
 
 def _log(act: str, operator: Operator, **what: str) -> None:

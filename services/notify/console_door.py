@@ -72,7 +72,7 @@ class Door:
 
     async def form(self, request: Request) -> Response:
         """Return the form that asks for a key."""
-        return self._ask(request.query_params.get("then", HOME))
+        return self._ask(request, request.query_params.get("then", HOME))
 
     async def sign_in(self, request: Request) -> Response:
         """Begin a session for the holder of an admin key."""
@@ -85,7 +85,7 @@ class Door:
         except Refused as error:
             log.warning("console.sign_in_refused", status=error.status)
             told = "This is not an admin key." if error.status in (401, 403) else error.detail
-            answer = self._ask(then, told, status=error.status)
+            answer = self._ask(request, then, told, status=error.status)
             # Without WWW-Authenticate, which belongs to the API: the console's own form is how to sign in here.
             answer.headers.update({name: value for name, value in error.headers.items() if name == "Retry-After"})
             return answer
@@ -104,8 +104,9 @@ class Door:
         self._sessions.take(answer, SESSION_COOKIE)
         return answer
 
-    def _ask(self, then: str, problem: str | None = None, *, status: int = 200) -> Response:
-        cookie = secrets.token_urlsafe(32)
+    def _ask(self, request: Request, then: str, problem: str | None = None, *, status: int = 200) -> Response:
+        # One cookie for all tabs, or a form in one of them would outdate those in the others.
+        cookie = request.cookies.get(SIGN_IN_COOKIE) or secrets.token_urlsafe(32)
         answer = self._pages.sign_in(csrf_token(cookie), own_path(then), problem, status=status)
         self._sessions.give(answer, SIGN_IN_COOKIE, cookie)
         return answer

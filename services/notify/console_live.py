@@ -46,7 +46,8 @@ async def live_events(look: Look, stopping: asyncio.Event) -> AsyncGenerator[str
     `away` while the store does not answer; `over` when the page is not to be had any more: the session has ended, or
     what it shows is gone.
     """
-    sent, said_at = "", time.monotonic()
+    sent: str | None = None
+    said_at = time.monotonic()
     while not stopping.is_set():
         started = time.monotonic()
         try:

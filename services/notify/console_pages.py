@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from services.notify.console_session import Operator, Said
-from shared.clock import iso
+from shared.clock import from_ms, iso
 from shared.events import PUBLIC_TYPES
 
 _PACKAGE = "services.notify"
@@ -57,7 +57,7 @@ class ConsolePages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"moment": moment, "span": span, "number": number}
+        self._environment.filters |= {"moment": moment, "since_1970": from_ms, "span": span, "number": number}
         self._environment.globals |= {
             "navigation": NAVIGATION,
             "site": base_url,

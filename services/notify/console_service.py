@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from services.notify.background import in_background
 from services.notify.console import Parts, console_router
 from services.notify.console_acts import Acts, Tools
+from services.notify.console_dead_letters import LetterPages
+from services.notify.console_deliveries import Deliveries
 from services.notify.console_door import Door
 from services.notify.console_ingest import Ingest, ingest_client
 from services.notify.console_item_way import WayReader
@@ -31,17 +33,26 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
     sessions = Sessions(redis, KeyRing(redis, settings), SecretBox(settings.secrets_key), settings)
     pages = ConsolePages(settings.base_url)
     history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
-    subscriptions = Subscriptions(redis, engine.store, engine.subscribing, history, engine.event_log)
     rates = RateWatch(redis)
     async with in_background(rates.run()), ingest_client(settings.ingest_url or settings.base_url) as http:
-        tools = Tools(redis, engine.subscribing, history, subscriptions, Ingest(http), engine.on_work)
+        tools = Tools(
+            redis=redis,
+            subscribing=engine.subscribing,
+            history=history,
+            replays=engine.replays,
+            ingest=Ingest(http),
+            on_work=engine.on_work,
+            on_replay=engine.replaying.ring,
+        )
         parts = Parts(
             door=Door(sessions, SignInThrottle(redis), pages),
             sessions=sessions,
             pages=pages,
             overview=Overview(redis, rates),
             items=Items(redis, WayReader(redis, engine.store, engine.event_log)),
-            subscriptions=subscriptions,
+            subscriptions=Subscriptions(redis, engine.store, engine.subscribing, history, engine.replays),
+            deliveries=Deliveries(redis, engine.store, engine.subscribing, history, engine.event_log),
+            letters=LetterPages(redis, engine.store),
             acts=Acts(tools),
         )
         yield console_router(parts, engine.stopping)

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import math
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from services.notify.address_classes import Address, Network, literal_address, refused_class
@@ -90,6 +94,31 @@ class _GuardedResolver(AbstractResolver):
         """Do nothing: the names belong to whoever opened the door."""
 
 
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
+"""When the attempt that this task makes is over, by `time.monotonic`: uvloop's own clock stands still in a callback."""
+
+
+class _PunctualConnector(aiohttp.TCPConnector):
+    """
+    Sends nothing once the deadline is over.
+
+    A process that was frozen finds its timers and its connections ready at one moment, and would send what another one
+    has delivered since.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: "list[Trace]",
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if time.monotonic() > _ends_at.get():
+            connection.close()
+            raise TimeoutError
+        return connection
+
+
 class Egress:
     """Sends requests through the guard. It keeps connections, not cookies, and trusts no environment."""
 
@@ -114,6 +143,7 @@ class Egress:
     async def _request(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
             async with asyncio.timeout(self._deadline_seconds) as deadline:
+                _ends_at.set(time.monotonic() + self._deadline_seconds)
                 try:
                     return await self._exchange(method, url, headers, body, deadline)
                 except aiohttp.ClientConnectorError:
@@ -148,7 +178,7 @@ async def open_egress(
     """Open the door for as long as the block runs."""
     guard = AddressGuard(allowed)
     names = names or NameResolver()
-    connector = aiohttp.TCPConnector(
+    connector = _PunctualConnector(
         resolver=_GuardedResolver(guard, names),
         use_dns_cache=False,
         limit=0,  # the delivery worker bounds what is under way

@@ -15,12 +15,16 @@ from services.notify.delivery_queue import DeliveryQueue, QueueRules
 from services.notify.delivery_worker import DeliveryWorker
 from services.notify.egress import Egress, open_egress
 from services.notify.event_log import EventLog, passed_by
+from services.notify.name_resolver import NameResolver
+from services.notify.notices import Notices
+from services.notify.replaying import Replaying
+from services.notify.replays import ReplayStore
 from services.notify.secret_box import SecretBox
 from services.notify.sender import Sender
 from services.notify.shard_advance import ShardAdvance
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
-from services.notify.websub import WebSub, running_websub
+from services.notify.websub import WebSub, assemble_websub
 from shared import keys
 from shared.settings import Settings
 from shared.streams import Janitor, Retention, StreamConsumer
@@ -41,6 +45,8 @@ class Engine:
     stream: StreamConsumer
     worker: DeliveryWorker
     websub: WebSub
+    replays: ReplayStore
+    replaying: Replaying
     stopping: asyncio.Event
 
     def on_work(self) -> None:
@@ -50,7 +56,9 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def running_engine(redis: Redis, settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Engine]:
+async def running_engine(
+    redis: Redis, settings: Settings, stopping: asyncio.Event, names: NameResolver | None = None
+) -> AsyncIterator[Engine]:
     """Run fan-out and deliveries while the block runs; they begin to stop as soon as `stopping` is set."""
     secret_box = SecretBox(settings.secrets_key)
     store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
@@ -58,14 +66,14 @@ async def running_engine(redis: Redis, settings: Settings, stopping: asyncio.Eve
     advance = ShardAdvance(redis, store, event_log)
     subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue)
     async with (
-        open_egress(settings.egress_allow, settings.attempt_timeout) as egress,
+        open_egress(settings.egress_allow, settings.attempt_timeout, names) as egress,
         StoppedTogether(stopping) as parts,
     ):
         delivering = _delivering(egress, subscribing, event_log, secret_box, settings)
         queue = DeliveryQueue(redis, _rules(settings))
         worker = DeliveryWorker(queue, store, delivering.attempt, subscribing.on_failing)
         consumer = LogConsumer(redis, store, event_log, advance, worker.ring)
-        websub = await parts.enter(running_websub(redis, settings, egress, secret_box))
+        websub = assemble_websub(redis, settings, egress, secret_box)
         consumer.follow(websub.marking.to_end)
         stream = StreamConsumer(
             settings.redis_url,
@@ -79,9 +87,16 @@ async def running_engine(redis: Redis, settings: Settings, stopping: asyncio.Eve
         retention = Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention)
         passed = passed_by([store.passed_by_all, websub.store.passed_by_all])
         tidying = in_background(Janitor(redis, retention, passed).run())
-        for part in (worker.running(), consumer.running(), stream.running(), tidying):
+        replays = ReplayStore(redis, store, event_log)
+        replaying = Replaying(redis, store, event_log, replays, worker.ring)
+        notices = Notices(store, advance.enqueue, worker.ring)
+        for part in (*websub.running(), worker.running(), consumer.running(), stream.running(), tidying):
             await parts.enter(part)
-        yield Engine(store, event_log, advance, subscribing, consumer, stream, worker, websub, stopping)
+        for part in (replaying.running(), notices.running()):
+            await parts.enter(part)
+        yield Engine(
+            store, event_log, advance, subscribing, consumer, stream, worker, websub, replays, replaying, stopping
+        )
 
 
 def _rules(settings: Settings) -> QueueRules:

@@ -57,6 +57,10 @@ class EventLog:
         self._page(await self._redis.xrange(keys.PAGES_STREAM, min=log_id, count=_READ_AHEAD))
         return self._cache.get(log_id)
 
+    def remembered(self, log_id: LogId) -> AnnouncedEvent | None:
+        """Return the event at this place if it was read lately; nothing is asked of the store."""
+        return self._cache.get(log_id)
+
     def _page(self, entries: Any) -> LogPage:  # Any: redis-py types an entry of a stream as many things
         events = []
         for entry_id, fields in entries:

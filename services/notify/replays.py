@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog, is_before
-from services.notify.fan_out import LOG_START
+from services.notify.fan_out import LOG_START, position
 from services.notify.subscribing import LogNoLongerReaches
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
-from shared.clock import from_ms, store_now, to_ms
+from shared.clock import store_now, to_ms
 from shared.errors import NotFound
 from shared.ids import LogId, SubscriptionId
 from shared.keys import Shard
@@ -120,6 +120,12 @@ class ReplayStore:
             raise NotFound(f'there is no replay "{replay_id}" of {subscription_id}, or it is no longer remembered')
         return replay
 
+    async def of(self, subscription_id: SubscriptionId) -> "list[Replay]":
+        """Return the jobs of the subscription that are remembered, the newest first."""
+        records = await self._redis.hvals(self._store.shard_of(subscription_id).replays)
+        jobs = [job for job in map(Replay.model_validate_json, records) if job.subscription_id == subscription_id]
+        return sorted(jobs, key=lambda job: job.created_at, reverse=True)
+
     async def running(self) -> "list[tuple[Shard, Replay]]":
         """Return every job that is not done."""
         pipeline = self._redis.pipeline(transaction=False)
@@ -136,7 +142,7 @@ class ReplayStore:
     async def step(
         self, shard: Shard, before: Replay, after: Replay, deliveries: "Sequence[tuple[Delivery, str]]"
     ) -> int:
-        """Enqueue deliveries, each with its dead letter's id or '', and keep the job; what is returned see the script."""
+        """Enqueue deliveries, each with its letter's id or '', keep the job, and return what replay_step.lua does."""
         one = before.subscription_id
         arguments = [before.id, before.model_dump_json(), after.model_dump_json(), one, str(MOST_WAITING)]
         for delivery, letter_id in deliveries:
@@ -155,13 +161,14 @@ class ReplayStore:
     async def _log(
         self, subscription: Subscription, since: datetime | None, until: datetime | None
     ) -> tuple[LogId, LogId]:
-        """Return the places before the first and at the last event; what its own place is yet to pass, is not ours."""
+        """Return the places before the first and at the last event: what fan-out has yet to bring it is no replay's."""
         trimmed = await self._event_log.trimmed()
         start = _before(to_ms(since)) if since is not None else trimmed
         if is_before(start, trimmed):
             raise LogNoLongerReaches(f"the log no longer reaches back to {since}", trimmed)
         cursor = await self._store.cursor(self._store.shard_of(subscription.id))
-        end = subscription.resume_from or cursor.place_of(subscription.id)
+        own_place = subscription.resume_from or cursor.place_of(subscription.id)
+        end = max(own_place, subscription.since, key=position)
         if until is not None and is_before(_before(to_ms(until)), end):
             end = _before(to_ms(until))
         return start, end
@@ -171,11 +178,6 @@ class ReplayStore:
             finished_at = Replay.model_validate_json(record).finished_at
             if finished_at is not None and finished_at < now - _REMEMBERED:
                 await self._redis.hdel(shard.replays, str(replay_id))
-
-
-def oldest_moment(trimmed: LogId) -> datetime:
-    """Return the first moment from which the log is whole."""
-    return from_ms(int(trimmed.partition("-")[0]) + 1)
 
 
 def _before(milliseconds: int) -> LogId:

@@ -14,10 +14,10 @@ from services.notify.secret_box import SecretBox
 from services.notify.signer import new_secret
 from services.notify.subscription_requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
 from services.notify.subscription_store import SubscriptionStore
-from services.notify.subscriptions import PING, Filter, SealedSecret, State, Subscription
+from services.notify.subscriptions import ENDPOINT_DISABLED, PING, Filter, SealedSecret, State, Subscription
 from shared.auth import ApiKey
 from shared.clock import store_now, to_ms
-from shared.errors import Conflict, NotFound, Refused
+from shared.errors import Conflict, Forbidden, NotFound, Refused
 from shared.events import webhook_body
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId, delivery_id, new_subscription_id, new_trace_id
 
@@ -59,6 +59,7 @@ class Subscribing:
 
     async def subscribe(self, request: SubscriptionRequest, key: ApiKey) -> Made:
         """Make a subscription; it hears every event that is announced once this has returned."""
+        _refuse_notices(request, key)
         subscription_id = new_subscription_id()
         secret = request.secret or new_secret()
         now = await store_now(self._redis)
@@ -102,6 +103,7 @@ class Subscribing:
     async def change(self, subscription_id: SubscriptionId, patch: SubscriptionPatch, key: ApiKey) -> Subscription:
         """Change what the patch names; events announced from now on are matched by the new filter."""
         await self.find(subscription_id, key)
+        _refuse_notices(patch, key)
         update: dict[str, object] = patch.model_dump(exclude_unset=True, exclude={"filter", "headers"})
         if patch.filter is not None:
             update["filter"] = Filter(**patch.filter.model_dump())
@@ -124,7 +126,7 @@ class Subscribing:
         await self._stop_unless_gone(subscription_id, "paused", reason)
 
     async def disable(self, subscription_id: SubscriptionId, reason: str) -> None:
-        """Stop sending to an endpoint that wants nothing any more, or never works."""
+        """Stop sending to an endpoint that wants nothing any more, or never works, and have operators told."""
         await self._stop_unless_gone(subscription_id, "disabled", reason)
 
     async def on_failing(self, subscription_id: SubscriptionId, failing_ms: int) -> None:
@@ -149,11 +151,11 @@ class Subscribing:
             if is_before(place, trimmed):
                 raise LogNoLongerReaches(f"the log no longer reaches back to {place}", trimmed)
             update = {"state": "active", "state_since": now, "state_reason": None, "resume_from": place}
-            return before.model_copy(update=update)
+            return before.model_copy(update={**update, "notice_due": False})
 
         shard = self._store.shard_of(subscription_id)
-        # It was failing before; its days are counted anew.
-        await self._redis.hdel(shard.endpoint(subscription_id), "failing_since")
+        # Its days of failing are counted anew, and its circuit is closed.
+        await self._redis.delete(shard.endpoint(subscription_id))
         return await self._store.change(subscription_id, resumed)
 
     async def rotate_secret(self, subscription_id: SubscriptionId, request: RotateRequest, key: ApiKey) -> Made:
@@ -202,7 +204,7 @@ class Subscribing:
             # One that was still catching up has its own place.
             place = before.resume_from or cursor.place_of(subscription_id)
             update = {"state": state, "state_since": now, "state_reason": reason, "resume_from": place}
-            return before.model_copy(update=update)
+            return before.model_copy(update={**update, "notice_due": state == "disabled"})
 
         return await self._store.change(subscription_id, stopped)
 
@@ -210,6 +212,11 @@ class Subscribing:
         # A header is where endpoints expect their passwords.
         sealed = self._secret_box.seal(json.dumps(dict(headers)), subscription_id) if headers else None
         return {"sealed_headers": sealed, "header_names": tuple(headers)}
+
+
+def _refuse_notices(request: SubscriptionPatch, key: ApiKey) -> None:
+    if request.filter is not None and ENDPOINT_DISABLED in request.filter.types and not key.is_admin:
+        raise Forbidden(f"{ENDPOINT_DISABLED} tells of everybody's endpoints: it takes a key with the scope admin")
 
 
 def _ending(secret: SealedSecret, ends: datetime) -> SealedSecret:

@@ -128,20 +128,30 @@ class RotateRequest(_Request):
 
 def parse(model: type[_Model], body: bytes, guard: AddressGuard) -> _Model:
     """Return what the body asks for. Raises Malformed, TooLarge, or Invalid with every field that is wrong."""
-    if len(body) > MAX_BODY_BYTES:
-        raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
-    problems: tuple[FieldError, ...] = ()
-    parsed = None
-    try:
-        parsed = model.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        if any(found["type"] == "json_invalid" for found in error.errors()):
-            raise Malformed("the body is not JSON in UTF-8") from error
-        problems = field_errors(error)
+    parsed, problems = _parsed(model, body)
     problems += _url_problems(body, guard, problems)
     if problems or parsed is None:
         raise Invalid("the request breaks the rules", errors=problems)
     return parsed
+
+
+def parse_plain(model: type[_Model], body: bytes) -> _Model:
+    """Return what a body without a URL asks for. Raises as `parse` does."""
+    parsed, problems = _parsed(model, body)
+    if parsed is None:
+        raise Invalid("the request breaks the rules", errors=problems)
+    return parsed
+
+
+def _parsed(model: type[_Model], body: bytes) -> tuple[_Model | None, tuple[FieldError, ...]]:
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+    try:
+        return model.model_validate_json(body or b"{}"), ()
+    except ValidationError as error:
+        if any(found["type"] == "json_invalid" for found in error.errors()):
+            raise Malformed("the body is not JSON in UTF-8") from error
+        return None, field_errors(error)
 
 
 def _url_problems(body: bytes, guard: AddressGuard, found: tuple[FieldError, ...]) -> tuple[FieldError, ...]:

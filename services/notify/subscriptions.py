@@ -11,7 +11,9 @@ from shared.ids import LogId, SubscriptionId
 
 State = Literal["active", "paused", "disabled"]
 PING = "ping.v1"
-KNOWN_TYPES: tuple[str, ...] = (*PUBLIC_TYPES, PING)
+ENDPOINT_DISABLED = "endpoint.disabled.v1"
+"""Goes to those only whose filter names it, and such a filter takes an admin's key."""
+KNOWN_TYPES: tuple[str, ...] = (*PUBLIC_TYPES, PING, ENDPOINT_DISABLED)
 
 
 class Filter(BaseModel):
@@ -70,6 +72,8 @@ class Subscription(BaseModel):
     state_since: datetime
     state_reason: str | None = None
     resume_from: LogId | None = None
+    notice_due: bool = False
+    """Whether operators are still to be told that it was disabled."""
 
     @property
     def is_live(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from services.notify.egress import AddressGuard
@@ -17,7 +17,7 @@ from services.notify.subscription_requests import (
 )
 from services.notify.subscriptions import Subscription
 from shared.auth import ApiKey
-from shared.clock import iso
+from shared.clock import iso, to_ms
 from shared.http_errors import problem_content
 from shared.ids import SubscriptionId
 
@@ -45,8 +45,15 @@ def subscriptions_router(
         return _shown_once(made)
 
     @router.get("")
-    async def list_subscriptions(key: Key) -> dict[str, object]:
-        return {"subscriptions": [shown(one) for one in await subscribing.list(key)]}
+    async def list_subscriptions(
+        key: Key,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, object]:
+        behind = [one for one in await subscribing.list(key) if cursor is None or _cursor(one) > cursor]
+        page = behind[:limit]
+        next_page = _cursor(page[-1]) if len(behind) > limit else None
+        return {"subscriptions": [shown(one) for one in page], "next": next_page}
 
     @router.get("/{subscription_id}")
     async def get(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
@@ -95,6 +102,11 @@ def _acts_router(
         return {"delivery_id": enqueued}
 
     return router
+
+
+def _cursor(subscription: Subscription) -> str:
+    """Return the place of a subscription in the list, which is in the order in which they were made."""
+    return f"{to_ms(subscription.created_at):015}-{subscription.id}"
 
 
 def shown(subscription: Subscription) -> dict[str, object]:

@@ -1,20 +1,28 @@
 """The parts of WebSub, put together beside the webhook engine."""
 
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fastapi import APIRouter
 from redis.asyncio import Redis
 
 from services.notify.egress import AddressGuard, Egress
 from services.notify.lease_loop import LeaseLoop, Work
+from services.notify.rsscloud import RssCloud
 from services.notify.secret_box import SecretBox
 from services.notify.topic_reader import TopicReader
 from services.notify.websub_distribution import Distribution, Doors
 from services.notify.websub_hub import Hub, HubDoors, Leases
 from services.notify.websub_marking import FeedMarking
-from services.notify.websub_queue import FeedQueue, RequestQueue
+from services.notify.websub_queue import (
+    FeedLease,
+    FeedQueue,
+    FeedSettlement,
+    RequestLease,
+    RequestQueue,
+    RequestSettlement,
+)
 from services.notify.websub_subscriptions import FeedSubscriptionStore
 from services.notify.websub_verification import Verification
 from shared.keys import Shard
@@ -30,19 +38,22 @@ class WebSub:
 
     store: FeedSubscriptionStore
     marking: FeedMarking
-    hub: Hub
+    asking: LeaseLoop[RequestLease, RequestSettlement]
+    sending: LeaseLoop[FeedLease, FeedSettlement]
+    routers: tuple[APIRouter, ...]
+
+    def running(self) -> tuple[AbstractAsyncContextManager[None], ...]:
+        """Return the loops that verify and distribute, each for as long as its block runs."""
+        return self.asking.running(), self.sending.running()
 
 
-@contextlib.asynccontextmanager
-async def running_websub(
-    redis: Redis, settings: Settings, egress: Egress, secret_box: SecretBox
-) -> AsyncIterator[WebSub]:
-    """Verify and distribute while the block runs."""
+def assemble_websub(redis: Redis, settings: Settings, egress: Egress, secret_box: SecretBox) -> WebSub:
+    """Return the parts; nothing runs yet."""
     shards = tuple(map(Shard, range(settings.shards)))
     store = FeedSubscriptionStore(redis, shards)
     topics = TopicReader(settings.output_dir, settings.base_url)
     in_hand_for = settings.attempt_timeout + _MARGIN
-    verification = Verification(egress.get, egress.post, settings.retry_schedule)
+    verification = Verification(egress.get, settings.retry_schedule)
     requests = RequestQueue(redis, shards, in_hand_for)
     asking = LeaseLoop(Work(requests.turn, verification.see_through, verification.interrupted))
     doors = Doors(egress.post, topics, store.ask)
@@ -51,10 +62,7 @@ async def running_websub(
     sending = LeaseLoop(Work(feeds.turn, distribution.attempt, distribution.interrupted))
     marking = FeedMarking(redis, shards, sending.ring)
     guard = AddressGuard(settings.egress_allow)
-    hub = Hub(
-        HubDoors(store.ask, marking.look_again, asking.ring, topics, guard),
-        secret_box,
-        Leases(settings.lease_min, settings.lease_default, settings.lease_max),
-    )
-    async with asking.running(), sending.running():
-        yield WebSub(store, marking, hub)
+    hub_doors = HubDoors(store.ask, marking.look_again, asking.ring, topics, guard)
+    hub = Hub(hub_doors, secret_box, Leases(settings.lease_min, settings.lease_default, settings.lease_max))
+    routers = [hub.router, *([RssCloud(hub_doors).router] if settings.rsscloud else [])]
+    return WebSub(store, marking, asking, sending, tuple(routers))

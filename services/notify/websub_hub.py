@@ -67,7 +67,7 @@ class Hub:
     async def post(self, request: Request) -> PlainTextResponse:
         """Subscribe, unsubscribe, or say that a feed has changed (W3C WebSub)."""
         try:
-            asked = parse_request(await _form(request), self._doors.guard)
+            asked = parse_request(await read_form(request), self._doors.guard)
             match asked:
                 case Wish():
                     await self._take(asked)
@@ -111,7 +111,8 @@ class Hub:
                 self._pinged[topic.path] = topic.digest
 
 
-async def _form(request: Request) -> bytes:
+async def read_form(request: Request) -> bytes:
+    """Return the form that the request brings. Raises HubRefused."""
     media_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
     if media_type != _FORM:
         raise HubRefused(f"the body must be {_FORM}, not {media_type}")

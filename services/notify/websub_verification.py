@@ -10,8 +10,7 @@ import structlog
 from yarl import URL
 
 from services.notify.egress import Answer, NoAnswer
-from services.notify.sender import USER_AGENT, Post
-from services.notify.websub_distribution import FORM
+from services.notify.sender import USER_AGENT
 from services.notify.websub_queue import RequestLease, RequestSettlement
 from services.notify.websub_subscriptions import FeedRequest, FeedSubscription
 
@@ -27,9 +26,8 @@ _HEADERS = {"User-Agent": USER_AGENT}
 class Verification:
     """Sees requests through."""
 
-    def __init__(self, get: Get, post: Post, schedule: Sequence[timedelta]) -> None:
+    def __init__(self, get: Get, schedule: Sequence[timedelta]) -> None:
         self._get = get
-        self._post = post
         self._waits = tuple(schedule[:_REPETITIONS])
 
     async def see_through(self, lease: RequestLease) -> RequestSettlement:
@@ -73,19 +71,15 @@ class Verification:
     async def _is_meant(self, request: FeedRequest) -> bool:
         challenge = secrets.token_urlsafe(32)
         if request.protocol == "rsscloud":
-            return await self._is_there(request, challenge)
+            return await self._is_repeated(request, challenge)
         asked = {"hub.mode": request.mode, "hub.topic": request.topic, "hub.challenge": challenge}
         if request.mode == "subscribe":
             asked["hub.lease_seconds"] = str(request.lease_seconds)
         answer = await self._get(_with_query(request.callback, asked), _HEADERS)
         return _is_success(answer) and hmac.compare_digest(answer.body, challenge.encode())
 
-    async def _is_there(self, request: FeedRequest, challenge: str) -> bool:
-        """Ask as rssCloud does: a callback on another machine repeats a challenge, the caller's own answers a ping."""
-        if request.reason == CALLERS_OWN:
-            headers = {**_HEADERS, "Content-Type": FORM}
-            body = urlencode({"url": request.topic}).encode()
-            return _is_success(await self._post(URL(request.callback, encoded=True), headers, body))
+    async def _is_repeated(self, request: FeedRequest, challenge: str) -> bool:
+        """Whether an rssCloud callback repeats a challenge; it may say more than that."""
         asked = {"url": request.topic, "challenge": challenge}
         answer = await self._get(_with_query(request.callback, asked), _HEADERS)
         return _is_success(answer) and challenge.encode() in answer.body
@@ -97,7 +91,6 @@ class Verification:
         return RequestSettlement(lease, "retry", self._waits[failed - 1])
 
 
-CALLERS_OWN = "the caller's own address"
 _HAPPENED = {
     "subscribe": "subscription.verified",
     "unsubscribe": "subscription.ended",

@@ -1,6 +1,7 @@
 """Run notify as processes, kill and freeze them and the store, and count at the endpoint what came of it."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -33,9 +35,9 @@ from tests.notify.factories import a_subscription, an_event, announce, eventuall
 from tests.notify.sink import Reply, a_sink
 
 ROOT = Path(__file__).parent.parent.parent
-_ATTEMPT_TIMEOUT = timedelta(seconds=1)
+_ATTEMPT_TIMEOUT = timedelta(seconds=3)
 # The engine's leases outlast its attempts by 5 s; a worker frozen for longer wakes up without them.
-_FROZEN_SECONDS = 7.0
+_FROZEN_SECONDS = 9.0
 SHARDS = 4
 
 
@@ -67,7 +69,10 @@ class Ledger:
     """How often each webhook-id was answered 200."""
     refused: int = 0
     unheard: set[str] = field(default_factory=set)
-    """What was in some worker's hand when that worker was killed or frozen."""
+    """
+    What may have been answered unheard: what was in some worker's hand when one was killed or frozen, and
+    what a worker says of itself that it got no answer to in time.
+    """
 
     def answer(self, path: str, webhook_id: str) -> Reply:
         self.requests[path].append(webhook_id)
@@ -87,10 +92,15 @@ class Ledger:
         return self.repeated - self.unheard
 
     def out_of_order(self, path: str, expected: list[str]) -> list[tuple[str, str]]:
-        """Return the neighbours in this endpoint's requests that are neither a repetition nor the next in order."""
+        """
+        Return the neighbours that came first in another order than announced, repetitions left out.
+
+        A request that was cut off or frozen half way may arrive after those that followed its repetition; who knows its
+        id has had it already.
+        """
         place = {webhook_id: number for number, webhook_id in enumerate(expected)}
-        seen = self.requests[path]
-        return [(before, after) for before, after in pairwise(seen) if place[after] - place[before] not in (0, 1)]
+        first = list(dict.fromkeys(self.requests[path]))
+        return [(before, after) for before, after in pairwise(first) if place[after] != place[before] + 1]
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,9 @@ class Outcome:
 class Replicas:
     """Two notify processes that are killed, frozen and started again."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], log: Path = Path(os.devnull)) -> None:
         self._environment = environment
+        self._log = log
         self._processes: list[asyncio.subprocess.Process] = []
 
     @asynccontextmanager
@@ -161,12 +172,16 @@ class Replicas:
         self._processes[number].send_signal(signal.SIGCONT)
 
     async def _start(self) -> asyncio.subprocess.Process:
+        with self._log.open("ab") as log:
+            return await self._spawned(log)
+
+    async def _spawned(self, log: BinaryIO) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.notify"),
             cwd=ROOT,
             env=self._environment,
             stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=log,
         )
 
 
@@ -177,7 +192,7 @@ async def wreak(plan: Plan, folder: Path, patience: timedelta) -> Outcome:
     with embedded_redis(folder / "store") as server:
         async with aclosing(connect(server.url)) as redis, a_sink(ledger.answer) as url:
             names = await subscribe(redis, plan, url)
-            replicas = Replicas(environment(server.url))
+            replicas = Replicas(environment(server.url), folder / "notify.log")
             async with replicas.running(2):
                 announcer = Announcer(redis, [f"e{number:05}" for number in range(plan.events)])
                 announcing = asyncio.create_task(announcer.announce_all())
@@ -185,6 +200,7 @@ async def wreak(plan: Plan, folder: Path, patience: timedelta) -> Outcome:
                 event_ids = await announcing
                 expected = {f"{event}-{name}" for event in event_ids for name in names}
                 await _until_settled(redis, ledger, expected, patience)
+            ledger.unheard |= _not_answered(folder / "notify.log")
             return await _outcome(plan, redis, ledger, names, event_ids)
 
 
@@ -196,7 +212,7 @@ async def frozen_worker_wakes(folder: Path) -> list[tuple[str, int]]:
     under which webhook-id, and how it was answered.
     """
     heard: list[tuple[str, int]] = []
-    answers = iter([Reply(200, _FROZEN_SECONDS), Reply(503, 0.5), Reply(200)])
+    answers = iter([Reply(200, _FROZEN_SECONDS), Reply(503, 1), Reply(200)])
 
     def answer(_: str, webhook_id: str) -> Reply:
         reply = next(answers)
@@ -252,6 +268,8 @@ class Announcer:
     def __init__(self, redis: Redis, event_ids: list[str]) -> None:
         self.redis = redis
         self._event_ids = event_ids
+        # An hour ago: what the log has forgotten cannot be delivered.
+        self._began_ms = int((time.time() - 3600) * 1000)
         self._released = 0.0
         self._bell = asyncio.Event()
 
@@ -273,7 +291,7 @@ class Announcer:
         while True:
             try:
                 # A place of its own: an announcement whose reply was lost must not be written twice.
-                await self.redis.xadd(keys.PAGES_STREAM, fields, id=f"{1_000_000 + number}-1")
+                await self.redis.xadd(keys.PAGES_STREAM, fields, id=f"{self._began_ms + number}-0")
             except ResponseError:
                 return  # it is there
             except (RedisError, OSError):
@@ -316,6 +334,17 @@ async def _in_hand(redis: Redis) -> set[str]:
     for number in range(SHARDS):
         async for key in redis.scan_iter(Shard(number).leased(SubscriptionId("*"))):
             found |= {str(member).partition(" ")[0] for member in await redis.zrange(key, 0, -1)}
+    return found
+
+
+def _not_answered(log: Path) -> set[str]:
+    """Return the deliveries of which a worker says that it got no answer."""
+    found = set()
+    for line in log.read_text(errors="replace").splitlines():
+        with suppress(ValueError):
+            told = json.loads(line)
+            if told.get("event") == "delivery.attempted" and told.get("reason") not in (None, "status"):
+                found.add(told["delivery_id"])
     return found
 
 

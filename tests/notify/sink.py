@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,9 @@ class _Connection(asyncio.Protocol):
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
         self._received = b""
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: Any = None  # Any: uvloop's transports are of no class of asyncio's
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,9 +69,9 @@ def _head(raw: bytes) -> tuple[str, dict[bytes, bytes]]:
 
 
 @asynccontextmanager
-async def a_sink(answering: Answering) -> AsyncIterator[str]:
+async def a_sink(answering: Answering, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Listen while the block runs; yields the address that paths are appended to."""
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answering), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answering), host, 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:

@@ -71,6 +71,32 @@ async def test_410_disables_and_resuming_brings_what_was_missed(service: Service
         assert sorted(receiver.event_ids[1:]) == ["missed1", "missed2"]
 
 
+async def test_a_disabled_endpoint_gets_a_thousand_missed_events_in_order_when_it_is_resumed(service: Service) -> None:
+    async with a_receiver(410) as receiver:
+        made = await service.subscribe(receiver.url, ordered=True)
+        await announce(service.redis, an_event("e0"))
+        await eventually(lambda: _state_is(service, made["id"], "disabled"))
+        await announce(service.redis, *(an_event(f"e{n}") for n in range(1, 1001)))
+
+        await service.http.post(f"/v1/subscriptions/{made['id']}/resume")
+
+        await eventually(lambda: len(receiver.heard) >= 1002, seconds=30)
+        assert receiver.event_ids == ["e0", *(f"e{n}" for n in range(1001))]
+
+
+async def test_behind_an_open_circuit_deliveries_wait_untried_and_all_come_when_the_endpoint_is_well(
+    service: Service,
+) -> None:
+    async with a_receiver(*[503] * 8) as receiver:
+        await service.subscribe(receiver.url)
+        await announce(service.redis, *(an_event(f"e{n}") for n in range(50)))
+
+        await eventually(lambda: len(set(receiver.event_ids[8:])) == 50)
+
+        # One at a time until it answered well: of fifty that were due at once only the probes failed.
+        assert len(receiver.heard) == 58
+
+
 async def test_an_endpoint_that_failed_everything_for_days_is_disabled(service: Service) -> None:
     async with a_receiver(*[500] * 20) as receiver:
         made = await service.subscribe(receiver.url)

@@ -240,3 +240,18 @@ async def test_the_documentation_names_the_fields_of_a_subscription(service: Ser
     fields = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert {"url", "filter", "ordered", "headers", "secret"} <= fields.keys()
     assert "$defs" not in answer.text
+
+
+async def test_subscriptions_are_listed_page_by_page(service: Service) -> None:
+    made = [(await service.subscribe(URL, description=str(number)))["id"] for number in range(5)]
+
+    seen: list[str] = []
+    params: dict[str, str] = {"limit": "2"}
+    while True:
+        page = (await service.http.get("/v1/subscriptions", params=params)).json()
+        seen += [one["id"] for one in page["subscriptions"]]
+        if page["next"] is None:
+            break
+        params["cursor"] = page["next"]
+
+    assert sorted(seen) == sorted(made)

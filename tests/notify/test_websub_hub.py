@@ -1,16 +1,16 @@
 """The hub's door, clause by clause (W3C WebSub; the numbers H1 to H14 and P3 are those of our list of clauses)."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from aiohttp import web
-from redis.asyncio import Redis
 
 from tests.fakes import a_free_port
-from tests.notify.websub_fakes import NEWS, Asked, Hub, a_hub, a_subscriber, echo
+from tests.notify.websub_fakes import NEWS, Asked, Hub, a_subscriber, echo
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_h1_callback_mode_and_topic_are_enough(hub: Hub) -> None:
@@ -211,7 +211,7 @@ async def test_h11_c_a_missing_parameter_is_named_in_plain_text(hub: Hub, missin
         ({"topic": "https://example.org/" + "a" * 2100}, "2048"),
         ({"lease_seconds": "soon"}, "lease_seconds"),
         ({"lease_seconds": "-5"}, "lease_seconds"),
-        ({"lease_seconds": "٥"}, "lease_seconds"),
+        ({"lease_seconds": "\u0665"}, "lease_seconds"),
     ],
 )
 async def test_h11_what_is_wrong_is_said_in_plain_text(hub: Hub, changes: dict[str, str], said: str) -> None:
@@ -267,29 +267,6 @@ async def test_h12_the_answer_comes_before_the_callback_is_asked(hub: Hub) -> No
         assert answer.status_code == 202
         await subscriber.was_asked()
         gate.set()
-
-
-@pytest.mark.parametrize(
-    "callback",
-    ["http://127.0.0.1:9/", "http://[::1]/", "http://169.254.169.254/latest/meta-data", "http://2130706433/"],
-)
-async def test_h14_q_a_private_callback_is_refused(redis: Redis, store_url: str, tmp_path: Path, callback: str) -> None:
-    async with a_hub(redis, store_url, tmp_path, egress_allow=()) as hub:
-        answer = await hub.post(mode="subscribe", callback=callback, topic=hub.topic())
-
-        assert answer.status_code == 400
-        assert "cannot be reached" in answer.text
-
-
-async def test_h14_r_a_name_that_leads_inside_is_never_called(redis: Redis, store_url: str, tmp_path: Path) -> None:
-    async with a_hub(redis, store_url, tmp_path, egress_allow=()) as hub, a_subscriber() as subscriber:
-        by_name = subscriber.url.replace("127.0.0.1", "localhost")
-
-        await hub.ask("subscribe", by_name)
-
-        await hub.settled()
-        assert subscriber.asked == []
-        assert await hub.count() == 0
 
 
 @pytest.mark.parametrize("name", ["hub.url", "hub.topic"])

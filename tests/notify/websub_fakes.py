@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from tests.fakes import a_free_port, eventually
 from tests.notify.factories import an_event, announce, settings_for
 
 NEWS = "/en/news/feed.atom"
+SECRET = "d2b81e0f5c4a9d7c6e3f"
+FIRST = "<feed>the first</feed>"
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Asked:
 
     @property
     def mode(self) -> str:
-        return self["hub.mode"]
+        return dict(self.pairs).get("hub.mode", "")
 
 
 @dataclass
@@ -76,6 +79,10 @@ def echo(asked: Asked) -> web.StreamResponse:
 
 def take(_: Notified) -> web.StreamResponse:
     return web.Response(status=204)
+
+
+def answer(status: int, **headers: str) -> web.Response:
+    return web.Response(status=status, headers=headers, text="so it is")
 
 
 @dataclass
@@ -116,6 +123,11 @@ class Subscriber:
             self.notified.append(notified)
             answer = self.accept(notified)
         return answer if isinstance(answer, web.StreamResponse) else await answer
+
+
+def failing(subscriber: Subscriber, times: int) -> Accept:
+    """Answer 503 so often, then 204."""
+    return lambda _: answer(503) if len(subscriber.notified) <= times else answer(204)
 
 
 @asynccontextmanager
@@ -174,11 +186,10 @@ class Hub:
 
     async def subscribe(self, subscriber: Subscriber, topic: str | None = None, **more: str) -> Asked:
         """Subscribe and wait until it is confirmed; return what the subscriber was asked."""
-        before = await self.count()
         asked = len(subscriber.asked)
         await self.ask("subscribe", more.pop("callback", subscriber.url), topic, **more)
         await eventually(lambda: len(subscriber.asked) > asked, "the verification")
-        await eventually(lambda: self._is_settled(before), "the subscription")
+        await self.settled()
         return subscriber.asked[-1]
 
     async def unsubscribe(self, subscriber: Subscriber) -> None:
@@ -198,11 +209,14 @@ class Hub:
         """Wait until no request waits and nothing is due."""
         await eventually(self._has_nothing_to_do, "rest")
 
-    async def _is_settled(self, before: int) -> bool:
-        return await self._has_no_requests() and await self.count() >= before
-
-    async def _has_no_requests(self) -> bool:
-        return not await self._keys("websub-requests")
+    async def forget_everybody(self) -> None:
+        """Begin anew: no subscriptions, no requests, the first feed alone."""
+        of_subscriptions = [f"websub-{name}" for name in ("subscriptions", "topics", "leases", "due", "states")]
+        for ending in (*of_subscriptions, "websub-requests", "websub-requests-due", "attempts:*"):
+            for key in await self._keys(ending):
+                await self.redis.delete(key)
+        shutil.rmtree(self.settings.output_dir / "en")
+        self.write(FIRST)
 
     async def _has_nothing_to_do(self) -> bool:
         if await self._keys("websub-requests") or await self._keys("websub-due"):
@@ -216,17 +230,19 @@ class Hub:
 
 
 @asynccontextmanager
-async def a_hub(redis: Redis, store_url: str, folder: Path, **changes: object) -> AsyncIterator[Hub]:
+async def a_hub(redis: Redis, store_url: str, folder: Path, *, port: int = 0, **changes: object) -> AsyncIterator[Hub]:
     """Run notify with its hub on a free port, over a folder of feeds."""
-    port = a_free_port()
-    settings = settings_for(
-        store_url, output_dir=folder / "output", base_url=f"http://127.0.0.1:{port}", port=port, **changes
-    )
+    port = port or a_free_port()
+    given: dict[str, object] = {"output_dir": folder / "output", "base_url": f"http://127.0.0.1:{port}", "port": port}
+    settings = settings_for(store_url, **given | changes)
+    feed = settings.output_dir / NEWS.lstrip("/")
+    feed.parent.mkdir(parents=True, exist_ok=True)
+    if not feed.exists():
+        feed.write_text(FIRST)
     async with (
         running(settings) as app,
-        http_server(app, "127.0.0.1", port),
+        http_server(app, "127.0.0.1", port, app.state.stopping),
         httpx.AsyncClient(base_url=settings.base_url) as client,
     ):
         hub = Hub(client, redis, settings)
-        hub.write("<feed>the first</feed>")
         yield hub
