@@ -5,7 +5,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-compose test-compose-crashes check format lock screenshots
+.PHONY: help install dev test test-web test-compose test-compose-crashes check format lock screenshots
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -24,6 +24,14 @@ dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.
 
 test: check ## run every check and test that CI runs
 	$(BIN)/python -m pytest
+
+WEB_CHECKS := tests/web/node_modules/.package-lock.json
+test-web: $(STAMP) $(WEB_CHECKS) ## hold the web's standards against the example site (wants node, java, chromium)
+	$(BIN)/python -m tests.web
+
+$(WEB_CHECKS): tests/web/package.json tests/web/package-lock.json
+	npm ci --prefix tests/web --no-progress
+	@touch $@
 
 BASE ?= http://127.0.0.1:8080
 test-compose: $(STAMP) ## run the journey from outside against what `docker compose up` started (BASE=…)

@@ -24,15 +24,15 @@ import structlog
 from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
+from services.render.announcing import GROUP
 from services.render.output import Output
 from services.render.parts import Rendering, adopt_edition, assemble
-from services.render.announcing import GROUP
 from shared import keys
 from shared.clock import to_ms
-from shared.ids import ItemId, item_id
+from shared.ids import item_id
 from shared.item_writer import ItemWriter, NewEvent, Write, fields_of
 from shared.items import Item, Revision
-from shared.listings import placement_of
+from shared.listings import Listing, placement_of
 from shared.metrics import pages_total
 from shared.redis_client import connect
 from shared.settings import Settings
@@ -45,6 +45,7 @@ MONTHS = 120
 TAGS = ("sea", "port", "trade", "budget", "culture", "roads", "schools", "health")
 SECTIONS = ("news", "documents", "documents/orders")
 RENAMES = 40
+WARM_UP = 5
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def revision_of(number: int, now: datetime, size: int, site: Site, pick: random.
     published = now - timedelta(days=30.4 * MONTHS * (size - number) / size, minutes=1)
     section = SECTIONS[number % len(SECTIONS)]
     name = f"item-{number}"
-    words = " ".join(pick.choice(WORDS) for _ in range(180))
+    words = " ".join(pick.choices(WORDS, k=180))
     revision = Revision(
         number=1,
         accepted_at=published,
@@ -95,35 +96,57 @@ def _item(name: str, revision: Revision, released_at: datetime) -> Item:
     )
 
 
-WORDS = (
-    "harbour bridge minister order letter council budget road school border treaty fishing water energy visit".split()
-)
+WORDS = [
+    "harbour",
+    "bridge",
+    "minister",
+    "order",
+    "letter",
+    "council",
+    "budget",
+    "road",
+    "school",
+    "border",
+    "treaty",
+    "fishing",
+    "water",
+    "energy",
+    "visit",
+]
 
 
 async def fill(redis: Redis, site: Site, size: int) -> None:
     """Write an archive as the script that writes items would have left it, a thousand items at a time."""
     now, pick = datetime.now(UTC), random.Random(1)
-    numbers: dict[str, int] = {}
+    last: dict[tuple[Listing, str], int] = {}
     for start in range(0, size, 1000):
         pipe = redis.pipeline(transaction=False)
+        paths: dict[str, str] = {}
+        members: dict[str, dict[str, int]] = {}
         for number in range(start, min(start + 1000, size)):
             item, revision = revision_of(number, now, size, site, pick)
             placement = placement_of(revision, revision.accepted_at, site)
             assert placement is not None
             pipe.hset(keys.item(item.id), mapping={**fields_of(item), "announced": 1, "write_id": "x"})
             pipe.hset(keys.revisions(item.id), "1", revision.model_dump_json(exclude_defaults=True))
-            pipe.hset(keys.PATHS, revision.path, item.id)
+            paths[item.path or ""] = item.id
             for listing in placement.listings:
-                pipe.zadd(keys.newest(listing), {item.id: to_ms(placement.published_at)})
-                pipe.zadd(keys.released(listing), {item.id: to_ms(placement.released_at)})
+                members.setdefault(keys.newest(listing), {})[item.id] = to_ms(placement.published_at)
+                members.setdefault(keys.released(listing), {})[item.id] = to_ms(placement.released_at)
                 for field, key in (
                     (f"archive:{placement.published_month}", keys.archive_month(listing, placement.published_month)),
                     (f"feed:{placement.released_month}", keys.feed_month(listing, placement.released_month)),
                 ):
-                    numbers[key] = numbers.get(key, 0) + 1
-                    pipe.zadd(key, {item.id: numbers[key]})
-                    pipe.hset(keys.listing(listing), mapping={field: numbers[key], "changed": to_ms(now)})
+                    last[listing, field] = last.get((listing, field), 0) + 1
+                    members.setdefault(key, {})[item.id] = last[listing, field]
+        pipe.hset(keys.PATHS, mapping=paths)
+        for key, scores in members.items():
+            pipe.zadd(key, scores)
         await pipe.execute()
+    pipe = redis.pipeline(transaction=False)
+    for (listing, field), number in last.items():
+        pipe.hset(keys.listing(listing), mapping={field: number, "changed": to_ms(now)})
+    await pipe.execute()
 
 
 async def publish(archive: Archive, name: str) -> str:
@@ -177,7 +200,10 @@ async def measure(archive: Archive, publishes: int) -> None:
 
 def files_written() -> int:
     """Return how many files have been written so far."""
-    return int(pages_total.labels("written")._value.get())  # the client library has no other way to ask
+    (metric,) = pages_total.collect()
+    return int(
+        sum(one.value for one in metric.samples if one.name.endswith("_total") and one.labels["result"] == "written")
+    )
 
 
 def bare_renames(folder: Path) -> float:
@@ -205,7 +231,7 @@ def ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
-async def run(size: int, publishes: int, output: Path) -> None:
+async def run(size: int, publishes: int, output: Path, *, is_built: bool) -> None:
     folder = Path(tempfile.mkdtemp(prefix="clarion-benchmark-", dir=output))
     with embedded_redis(folder / "store") as server:
         settings = Settings(
@@ -222,10 +248,16 @@ async def run(size: int, publishes: int, output: Path) -> None:
         rendering = assemble(redis, await adopt_edition(settings, redis), Output(settings.output_dir))
         await redis.xgroup_create(keys.ITEMS_STREAM, GROUP, id="0", mkstream=True)
         filled = time.perf_counter()
-        await rendering.rebuild.run()
+        await rendering.ticker.tick()
+        if is_built:
+            await rendering.rebuild.run()
         built = time.perf_counter()
         print(f"{size} items: filled in {filled - started:.1f} s, site built in {built - filled:.1f} s, on {folder}")
-        await measure(Archive(redis, settings, site, rendering), publishes)
+        archive = Archive(redis, settings, site, rendering)
+        for number in range(WARM_UP):
+            await publish(archive, f"warm-{number}")
+            await rendering.consumer.on_item_events(await take(redis))
+        await measure(archive, publishes)
         print(f"  {RENAMES} bare renames: {ms(bare_renames(folder))}")
         await redis.aclose()
     shutil.rmtree(folder)
@@ -237,11 +269,12 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000,10000")
     parser.add_argument("--publishes", type=int, default=200)
     parser.add_argument("--output", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--unbuilt", action="store_true", help="write only those old pages that lists name")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     chosen.output.mkdir(parents=True, exist_ok=True)
     for size in map(int, chosen.sizes.split(",")):
-        asyncio.run(run(size, chosen.publishes, chosen.output))
+        asyncio.run(run(size, chosen.publishes, chosen.output, is_built=not chosen.unbuilt))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import httpx
 OUT = Path(__file__).parent / "screenshots"
 PORT = 8765
 BASE = f"http://127.0.0.1:{PORT}"
-LANGUAGES = ("en", "ru", "ar")
+ALL = ("home", "article", "document", "archive", "search")
+PICTURES = {"en": ("home", "article"), "ru": ALL, "ar": ALL}
 SCHEMES = {"light": 1, "dark": 0}  # Blink's numbers for preferredColorScheme
 SEARCH_WORDS = {"en": "harbour", "ru": "порт", "ar": "الميناء"}
 
@@ -51,11 +52,13 @@ def wait_until_published(client: httpx.Client) -> None:
 def pages(client: httpx.Client, lang: str) -> dict[str, str]:
     """Return the pages to look at, by what they are."""
     article = first_item(client, f"/{lang}/news/")
-    document = first_item(client, f"/{lang}/documents/")
-    found = {"home": f"/{lang}/", "article": article, "document": document}
-    found["archive"] = re.sub(r"[^/]+/$", "", article)
-    found["search"] = f"/{lang}/search/?q={SEARCH_WORDS[lang]}"
-    return found
+    return {
+        "home": f"/{lang}/",
+        "article": article,
+        "document": first_item(client, f"/{lang}/documents/"),
+        "archive": f"/{lang}/news/{'/'.join(article.split('/')[-4:-2])}/",
+        "search": f"/{lang}/search/?q={SEARCH_WORDS[lang]}",
+    }
 
 
 def first_item(client: httpx.Client, listing: str) -> str:
@@ -83,7 +86,7 @@ def take(chromium: str, url: str, file: Path, scheme: int) -> None:
                 "--hide-scrollbars",
                 f"--user-data-dir={profile}",
                 f"--blink-settings=preferredColorScheme={scheme}",
-                "--window-size=1280,1000",
+                "--window-size=1280,900",
                 f"--screenshot={file}",
                 url,
             ],
@@ -102,10 +105,11 @@ def main() -> int:
     OUT.mkdir(exist_ok=True)
     os.environ.setdefault("CLARION_BOOTSTRAP_KEY", "screenshots-0123456789-0123456789-0123")
     with clarion() as client:
-        for lang in LANGUAGES:
-            for name, path in pages(client, lang).items():
+        for lang, names in PICTURES.items():
+            paths = pages(client, lang)
+            for name in names:
                 for scheme, number in SCHEMES.items():
-                    take(chromium, BASE + path, OUT / f"{name}-{lang}-{scheme}.png", number)
+                    take(chromium, BASE + paths[name], OUT / f"{name}-{lang}-{scheme}.png", number)
     return 0
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from services.commands import archive, items, keys, subscribers
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -79,6 +81,12 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, 
     from services.commands import operations  # noqa: PLC0415 - see dev
 
     operations.doctor(as_json=as_json)
+
+
+app.add_typer(items.app)
+app.add_typer(subscribers.app)
+app.add_typer(archive.app)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

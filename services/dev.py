@@ -33,7 +33,7 @@ from shared.site_file import load_site
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "newsroom"
 
-_NOTIFY_PATHS = ("/v1/subscriptions", "/v1/deliveries", "/v1/events", "/hub", "/console")
+_NOTIFY_PATHS = ("/v1/subscriptions", "/v1/deliveries", "/v1/events", "/hub", "/rsscloud", "/console")
 _RENDER_PATHS = ("/v1/search",)
 _INGEST_PATHS = ("/v1/", "/docs", "/openapi.json")
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,8 +18,8 @@ from services.dev import FrontDoor, clarion_running
 from shared.server import http_server
 from shared.settings import Settings
 from tests.deploy.nginx import Behind, needs_nginx, running_nginx
-from tests.factories import ADMIN_KEY, an_item, some_settings
-from tests.fakes import Clarion, a_free_port, eventually
+from tests.factories import ADMIN_KEY, an_item, as_json, some_settings
+from tests.fakes import PATIENCE_SECONDS, Clarion, a_free_port, eventually
 
 pytestmark = needs_nginx
 
@@ -165,6 +167,32 @@ async def test_every_path_reaches_the_service_it_belongs_to(tmp_path: Path, stor
     assert {path: name for path, name in in_dev.items() if reached[path] != name} == {}
 
 
+async def test_events_come_through_as_they_happen(behind_nginx: Clarion) -> None:
+    async with behind_nginx.http.stream("GET", "/v1/events/stream") as stream:
+        receipt = await behind_nginx.put("one", an_item())
+
+        async for line in stream.aiter_lines():
+            if line.startswith("data:"):
+                assert receipt["event_id"] in line
+                break
+
+
+async def test_a_batch_is_answered_line_by_line_while_it_is_sent(behind_nginx: Clarion) -> None:
+    lines = [as_json(an_item(source="press", external_id=name)) + b"\n" for name in ("one", "two")]
+    url = httpx.URL(str(behind_nginx.http.base_url))
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"POST /v1/items/batch HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {ADMIN_KEY}\r\n"
+    kind = "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+    writer.write((head + kind).encode() + b"%x\r\n%s\r\n" % (len(lines[0]), lines[0]))
+    first = await _answer(reader, 1)
+    writer.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(lines[1]), lines[1]))
+    second = await _answer(reader, 2)
+
+    writer.close()
+    assert (first["status"], second["status"]) == (201, 201)
+
+
 async def test_a_service_that_is_away_is_answered_as_the_service_would_say_it(tmp_path: Path) -> None:
     nobody = a_free_port()
     behind = Behind(a_free_port(), tmp_path, nobody, nobody, nobody)
@@ -196,6 +224,17 @@ async def _until_it_says(clarion: Clarion, url: str, text: str) -> None:
         return text in (await clarion.http.get(url)).text
 
     await eventually(says, f"{text} at {url}")
+
+
+async def _answer(reader: asyncio.StreamReader, number: int) -> dict[str, Any]:  # Any: JSON
+    """Read on to the answer to this line of a batch."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            line = await reader.readline()
+            assert line, "the connection ended"
+            if line.startswith(b"{") and (answer := json.loads(line))["line"] == number:
+                found: dict[str, Any] = answer
+                return found
 
 
 def _saying_its_name(name: str) -> FastAPI:

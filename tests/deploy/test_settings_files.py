@@ -1,6 +1,8 @@
 """What an operator copies says what the code means: env.example and the environment of docker-compose.yml."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +102,24 @@ def test_the_store_is_as_durable_as_ingest_asks_for() -> None:
     assert configured["appendonly"] == "yes"
     assert configured["appendfsync"] == "always"
     assert configured["maxmemory-policy"] == "noeviction"
+
+
+@pytest.mark.skipif(
+    shutil.which("docker") is None, reason="docker is not installed: docker-compose.yml is NOT read here"
+)
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(["docker-compose.yml"], id="as it is"),
+        pytest.param(["docker-compose.yml", "tests/compose/receiver.yml"], id="with the tests' receiver"),
+    ],
+)
+def test_compose_takes_the_file(files: list[str]) -> None:
+    named = [part for file in files for part in ("--file", file)]
+    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("docker has no compose: docker-compose.yml is NOT read here")
+
+    command = ["docker", "compose", *named, "--profile", "*", "config", "--quiet"]
+    read = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (read.returncode, read.stderr) == (0, "")
