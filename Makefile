@@ -5,7 +5,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-web test-compose test-compose-crashes check format lock screenshots
+.PHONY: help install dev test test-web test-compose test-compose-crashes check format lock screenshots chaos
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test-compose: $(STAMP) ## run the journey from outside against what `docker comp
 
 test-compose-crashes: $(STAMP) ## kill and stop its containers under load, from this host (BASE=…; takes minutes)
 	CLARION_TEST_BASE=$(BASE) $(BIN)/python -m pytest tests/compose/test_crashes.py
+
+chaos: $(STAMP) ## kill, freeze and restart notify and its store during 20,000 deliveries (takes minutes; CHAOS_SEED=…)
+	$(BIN)/python -m pytest -m long -s tests/notify/test_chaos.py
 
 check: $(STAMP) ## run the linters, the type checker and the import contracts
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ replace() {
     docker compose up --detach --wait --no-deps --no-recreate --scale "$service=$((count * 2))" "$service"
     # One after the other: each gives what it has in hand its 8 s, and the rest goes on meanwhile.
     for container in $old; do
-        docker stop --time 15 "$container"
+        docker stop -t 15 "$container"
         docker rm "$container"
     done
     docker compose up --detach --wait --no-deps --no-recreate --scale "$service=$count" "$service"

@@ -146,11 +146,13 @@ async def a_tab(folder: Path) -> AsyncIterator[Tab]:
         async with connect(await _page_address(folder), max_size=None) as socket:
             tab = Tab(socket)
             listening = asyncio.create_task(tab.listen())
-            for domain in ("Page", "Runtime", "Network", "Log"):
-                await tab.send(f"{domain}.enable")
-            yield tab
-            await tab.send("Browser.close")
-            await listening
+            try:
+                for domain in ("Page", "Runtime", "Network", "Log"):
+                    await tab.send(f"{domain}.enable")
+                yield tab
+            finally:
+                await tab.send("Browser.close")
+                await listening
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

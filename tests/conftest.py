@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 from redis import Redis as SyncRedis
@@ -13,6 +14,10 @@ from shared.redis_client import connect
 from shared.settings import Settings
 from tests.factories import some_settings
 from tests.fakes import Clarion, a_free_port, running_clarion
+
+# The machines that run this are shared: how long one example takes says nothing.
+hypothesis.settings.register_profile("clarion", deadline=None)
+hypothesis.settings.load_profile("clarion")
 
 
 @pytest.fixture(scope="session", autouse=True)

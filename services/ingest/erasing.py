@@ -7,6 +7,7 @@ its identity and the numbers of its revisions, so that no event id is ever given
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ class Eraser:
             return True
         if item.state != "withdrawn" or found.latest.title:
             gone = Withdrawal(mode="gone")
-            await self._publisher.withdraw(item.source, item.external_id, gone, wish.sender, erased=True)
+            # Another replica may have erased it since it was looked at: then the next look says so.
+            with contextlib.suppress(NotFound):
+                await self._publisher.withdraw(item.source, item.external_id, gone, wish.sender, erased=True)
             return False
         if item.announced < item.last_event:
             return False

@@ -6,6 +6,7 @@ import unicodedata
 # XML 1.0 (section 2.2) cannot carry these, so no feed could; \t \n \r may stand in bodies.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _LINE_BREAK = re.compile("[\t\n\r\x85\u2028\u2029]")
+_DIRECTION_MARK = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 _OVERRIDES = "\u202d\u202e"
 _EMBEDDINGS = "\u202a\u202b"
@@ -32,13 +33,14 @@ def text_problem(text: str) -> str | None:
 def _direction_problem(text: str) -> str | None:
     """Characters that turn the writing direction round can make a text read as another (CVE-2021-42574)."""
     open_marks: list[str] = []
-    for character in text:
+    for found in _DIRECTION_MARK.finditer(text):
+        character = found.group()
         if character in _OVERRIDES:
             return f"contains {unicodedata.name(character)}, which can disguise text"
         if character in _EMBEDDINGS:
             open_marks.append(_POP_EMBEDDING)
         elif character in _ISOLATES:
             open_marks.append(_POP_ISOLATE)
-        elif character in (_POP_EMBEDDING, _POP_ISOLATE) and (not open_marks or open_marks.pop() != character):
+        elif not open_marks or open_marks.pop() != character:
             return "contains an unbalanced mark of writing direction"
     return "contains an unbalanced mark of writing direction" if open_marks else None

@@ -14,8 +14,8 @@ SLOW = 2000
 QUICK_SECONDS = 1.0
 _QUICK_SECONDS_WHEN_FULL = 0.1
 
-# What an endpoint has to bear at a time: until it has answered well; as a rule; and after a run of quick good answers, up
-# to half the quick slots, so that others always find some.
+# What an endpoint has to bear at a time: until it has answered well; as a rule; and after a run of quick good answers,
+# up to half the quick slots, so that others always find some.
 AT_FIRST = 1
 PROVEN = 4
 TRUSTED = 16

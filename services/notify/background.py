@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self, TypeVar
+
+from shared.server import GRACE_SECONDS
 
 _Entered = TypeVar("_Entered")
 
@@ -41,12 +45,14 @@ class StoppedTogether:
     """
     Holds parts that are left at one moment: when `stopping` is set, or the block ends.
 
-    Each gives what is in hand a grace of 8 s; one after the other they would need more than the 10 s of a supervisor.
+    Each gives what is in hand a grace; one after the other they would need more than the 10 s of a supervisor. What has
+    not ended by then, because the store hangs, is cancelled.
     """
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stopping = stopping
         self._held: list[asyncio.Task[None]] = []
+        self._stopped_at = math.inf
 
     async def enter(self, part: AbstractAsyncContextManager[_Entered]) -> _Entered:
         """Start the part and return what it yields."""
@@ -59,6 +65,7 @@ class StoppedTogether:
             async with part as value:
                 entered.set_result(value)
                 await self._stopping.wait()
+                self._stopped_at = min(self._stopped_at, time.monotonic())
         except BaseException as error:
             if entered.done():
                 raise
@@ -71,7 +78,11 @@ class StoppedTogether:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopping.set()
-        ends = await asyncio.gather(*self._held, return_exceptions=True)
+        await asyncio.sleep(0)  # each notes when it was told
+        left = min(GRACE_SECONDS, self._stopped_at + GRACE_SECONDS - time.monotonic())
+        if self._held:
+            await asyncio.wait(self._held, timeout=max(0.0, left))
+        ends = await asyncio.gather(*map(ended, self._held), return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException) and error is None:
                 raise end

@@ -114,6 +114,12 @@ class Door:
     def _to_sign_in(self, request: Request) -> Response:
         if is_stream_wanted(request):
             return over()
+        if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
+            # Who follows a link from elsewhere comes without the cookie (SameSite=Strict), signed in or not. Asked for
+            # again by a page of ours, it comes along.
+            answer = self._pages.problem(200, "One moment", "The console is opening.")
+            answer.headers["Refresh"] = "0"
+            return answer
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         then = asked if request.method == "GET" else HOME
         return RedirectResponse(f"{_SIGN_IN}?then={quote(then, safe='')}", 303)

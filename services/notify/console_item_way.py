@@ -115,9 +115,8 @@ class WayReader:
         return LoggedEvent(place, event) if place and event else None
 
     async def _place(self, event_id: EventId, item: Item, revision: Revision) -> LogId | None:
-        moments = [moment for moment in (revision.accepted_at, revision.publish_at) if moment]
-        if item.public == 1 and item.released_at:
-            moments.append(item.released_at)
+        # An event follows its revision's acceptance, the end of its embargo, and its item's first publication.
+        moments = [moment for moment in (revision.accepted_at, revision.publish_at, item.released_at) if moment]
         place = LogId(f"{to_ms(max(moments) - timedelta(milliseconds=1))}-0")
         for _ in range(_LOOKED_AT // _READ_AT_ONCE):
             page = await self._event_log.after(place, _READ_AT_ONCE)

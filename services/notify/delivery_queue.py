@@ -18,6 +18,7 @@ from services.notify.deliveries import (
     Dropped,
     HandedBack,
     Lease,
+    Outcome,
     Retry,
     Settlement,
     TryAgain,
@@ -185,7 +186,7 @@ def _by_subscription(settlements: Iterable[Settlement]) -> dict[SubscriptionId, 
 
 def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
     wait_ms = left_alone_ms = 0
-    heard = "1" if isinstance(one.attempt.outcome, Delivered) else "0"
+    heard = _heard(one.attempt.outcome)
     match one.verdict:
         case Done():
             verdict = "done"
@@ -196,12 +197,18 @@ def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
             verdict = "dropped"
         case HandedBack():
             verdict = "returned"
-            heard = ""
     if isinstance(one.attempt.outcome, TryAgain) and one.attempt.outcome.retry_after is not None:
         left_alone_ms = _ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
     state = "" if verdict == "done" else one.delivery.to_json()
     attempt = one.attempt.to_json(one.delivery)
     return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, heard, left_alone_ms
+
+
+def _heard(outcome: Outcome) -> str:
+    """Return whether the endpoint was heard to work or to fail; what was never sent says nothing about it."""
+    if isinstance(outcome, Delivered):
+        return "1"
+    return "" if outcome.reason in ("expired", "interrupted") else "0"
 
 
 def _read(turn: ShardTurn, token: str, answers: Any) -> Turned:  # Any: an iterator over what scripts answer

@@ -29,9 +29,9 @@ OnFailing = Callable[[SubscriptionId, int], Awaitable[None]]
 # What another process enqueues is found so soon.
 _POLL_SECONDS = 0.25
 _LONGEST_BACK_OFF_SECONDS = 2.0
-# After a turn that leased something the next one waits so long: what lands meanwhile shares its round trip, which costs
-# as much as an attempt (about 400 us of CPU).
-_GATHER_SECONDS = 0.003
+# While attempts are in the air, a turn waits as long as the last one took, between these: what lands meanwhile shares
+# its round trip, which costs as much CPU as an attempt, and a slow store is asked less often.
+_GATHER_SECONDS = (0.003, 0.02)
 # After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
 _HAND_BACK_SECONDS = 0.6
 # A lease outlasts the attempt it is for by 5 s. Whoever wakes up later than this, having been frozen, does not begin:
@@ -39,7 +39,7 @@ _HAND_BACK_SECONDS = 0.6
 _TOO_LATE_SECONDS = 4.0
 # On a loaded machine the interpreter needs up to two seconds to end (measured at a load of 10 on two cores), and they
 # come after the grace.
-_GRACE = timedelta(seconds=GRACE_SECONDS - 1)
+_GRACE = timedelta(seconds=GRACE_SECONDS - 1.5)
 
 
 @dataclass
@@ -115,6 +115,7 @@ class DeliveryWorker:
         back_off = 0.05
         while not self._stopping:
             self._bell.clear()
+            began = time.monotonic()
             try:
                 await self._turn()
             except (RedisError, OSError) as error:
@@ -124,7 +125,8 @@ class DeliveryWorker:
             else:
                 back_off = 0.05
                 if self._slots.is_busy:
-                    await asyncio.sleep(_GATHER_SECONDS)
+                    least, most = _GATHER_SECONDS
+                    await asyncio.sleep(min(most, max(least, time.monotonic() - began)))
                 await self._wait()
 
     async def _wait(self) -> None:

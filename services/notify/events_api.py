@@ -4,21 +4,28 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from services.notify.event_log import EventLog, is_before
 from services.notify.subscribing import LogNoLongerReaches
 from shared.events import PUBLIC_TYPES, LoggedEvent
 from shared.ids import LogId
 
+log = structlog.get_logger()
+
 _CURSOR = r"^\d{1,15}-\d{1,10}$"
 _SCANNED_AT_ONCE = 500
 _POLL_SECONDS = 0.5
 # Proxies close what is silent for a minute or so.
 _HEARTBEAT_EVERY_POLLS = 30
+# What a reader has not taken by then it will not take: its connection holds at most a buffer until it is dropped.
+_TAKEN_WITHIN_SECONDS = 10.0
 
 Cursor = Annotated[str | None, Query(pattern=_CURSOR)]
 
@@ -56,8 +63,27 @@ async def read_events(event_log: EventLog, after: LogId | None, limit: int) -> E
     return EventPage(tuple(events), place)
 
 
-def events_router(event_log: EventLog, stopping: asyncio.Event) -> APIRouter:
-    """Return the routes; streams end when `stopping` is set."""
+class PushedStream(StreamingResponse):
+    """An answer without an end, for readers that keep reading: who takes nothing for a while is dropped."""
+
+    taken_within_seconds = _TAKEN_WITHIN_SECONDS
+
+    async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self.taken_within_seconds):
+                await send(message)
+
+        try:
+            await super().stream_response(send_in_time)
+        except TimeoutError:
+            # Returning without an end closes the connection.
+            log.info("stream.dropped", seconds=self.taken_within_seconds)
+
+
+def events_router(
+    event_log: EventLog, stopping: asyncio.Event, taken_within: timedelta = timedelta(seconds=_TAKEN_WITHIN_SECONDS)
+) -> APIRouter:
+    """Return the routes; streams end when `stopping` is set, or when a reader takes nothing for so long."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
     @router.get("")
@@ -74,9 +100,9 @@ def events_router(event_log: EventLog, stopping: asyncio.Event) -> APIRouter:
         # Read once before the answer begins, while it can still be a 410.
         await read_events(event_log, start, 1)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(
-            sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers
-        )
+        pushed = PushedStream(sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers)
+        pushed.taken_within_seconds = taken_within.total_seconds()
+        return pushed
 
     return router
 

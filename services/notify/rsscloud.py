@@ -12,7 +12,7 @@ from services.notify.websub_subscriptions import FeedRequest, feed_subscription_
 from shared.errors import Unavailable
 from shared.urls import RSSCLOUD_PATH
 
-# "Registrations expire after 25 hours; readers ask again every 24."
+# Readers register again every 24 hours; the hour more is for those that are late.
 _LEASE = timedelta(hours=25)
 _MAX_TOPICS = 20
 

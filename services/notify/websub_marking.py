@@ -1,6 +1,7 @@
 """Follow the log for WebSub: mark whoever wants a feed that an entry names, in every shard, and skip no entry."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
@@ -12,6 +13,8 @@ from services.notify.shard_advance import LogReading
 from services.notify.websub_subscriptions import script_keys
 from shared.ids import LogId
 from shared.keys import Shard
+
+_MOVE_IDLE_SECONDS = 1.0
 
 
 class FeedMarking:
@@ -26,11 +29,12 @@ class FeedMarking:
         self._redis = redis
         self._shards = tuple(shards)
         self._on_marked = on_marked
+        self._move_idle_at = 0.0
         self._scripts = ScriptRunner(redis, ("websub_mark.lua",), prelude="websub_keys.lua")
 
     async def to_end(self, reading: LogReading) -> None:
         """Mark what the log names, up to what was its end when the reading began."""
-        marked = await asyncio.gather(*(self._shard_to_end(shard, reading) for shard in self._shards))
+        marked = await asyncio.gather(*(self._shard_to_end(*one, reading) for one in await self._worth_moving()))
         if any(marked):
             self._on_marked()
 
@@ -40,17 +44,28 @@ class FeedMarking:
         if any(await self._scripts.run(calls)):
             self._on_marked()
 
-    async def _shard_to_end(self, shard: Shard, reading: LogReading) -> int:
+    async def _worth_moving(self) -> list[tuple[Shard, bool]]:
+        """Return the shards that somebody subscribes in; now and then all of them, so that the log can be trimmed."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in self._shards:
+            pipeline.exists(shard.websub_topics)
+        are_wanted = await pipeline.execute()
+        is_time = time.monotonic() >= self._move_idle_at
+        if is_time:
+            self._move_idle_at = time.monotonic() + _MOVE_IDLE_SECONDS
+        shards = zip(self._shards, are_wanted, strict=True)
+        return [(shard, bool(is_wanted)) for shard, is_wanted in shards if is_wanted or is_time]
+
+    async def _shard_to_end(self, shard: Shard, is_wanted: bool, reading: LogReading) -> int:
         marked = 0
         while True:
             seen = LogId(str(await self._redis.get(shard.websub_cursor) or LOG_START))
             if not is_before(seen, reading.newest):
                 return marked
-            after, paths = reading.newest, set[str]()
-            if await self._redis.zcard(shard.websub_topics):
-                entries = await reading.after(max(seen, reading.trimmed, key=position))
-                after = entries[-1].log_id if entries else reading.newest
-                paths = {path for entry in entries if entry.event for path in entry.event.feeds}
-            arguments = [seen, after, *sorted(paths)]
-            (count,) = await self._scripts.run([Call("websub_mark.lua", script_keys(shard), arguments)])
+            entries = await reading.after(max(seen, reading.trimmed, key=position)) if is_wanted else ()
+            # An idle shard passes everything at once: what nobody waits for need not be read.
+            after = entries[-1].log_id if entries else reading.newest
+            paths = sorted({path for entry in entries if entry.event for path in entry.event.feeds})
+            call = Call("websub_mark.lua", script_keys(shard), [seen, after, *paths])
+            (count,) = await self._scripts.run([call])
             marked += max(0, count)

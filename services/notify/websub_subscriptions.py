@@ -17,7 +17,7 @@ from shared.keys import Shard
 
 Protocol = Literal["websub", "rsscloud"]
 # About 20 MB of requests in all, before callers are asked to come again.
-_MAX_REQUESTS = 20_000
+MOST_REQUESTS = 20_000
 _ID_BYTES = 15
 
 
@@ -84,15 +84,16 @@ def script_keys(shard: Shard) -> list[str]:
 class FeedSubscriptionStore:
     """Takes requests in and reads subscriptions; websub_queue works them."""
 
-    def __init__(self, redis: Redis, shards: Sequence[Shard]) -> None:
+    def __init__(self, redis: Redis, shards: Sequence[Shard], most_requests: int = MOST_REQUESTS) -> None:
         self._redis = redis
+        self._most_requests = most_requests
         self.shards = tuple(shards)
         self._scripts = ScriptRunner(redis, ("websub_ask.lua",), prelude="websub_keys.lua")
 
     async def ask(self, request: FeedRequest) -> None:
         """Keep the request; it is seen through once this has returned. Raises Unavailable when there are too many."""
         shard = self.shards[shard_number(request.id, len(self.shards))]
-        at_most = _MAX_REQUESTS // len(self.shards)
+        at_most = self._most_requests // len(self.shards)
         arguments: list[str | int] = [request.id, request.model_dump_json(), at_most]
         (is_kept,) = await self._scripts.run([Call("websub_ask.lua", script_keys(shard), arguments)])
         if not is_kept:

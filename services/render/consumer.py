@@ -1,7 +1,7 @@
 """From a batch of events to pages that can be read, and only then to an announcement."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,7 +11,6 @@ from services.render.edition import Edition
 from services.render.months import Months, places_left
 from services.render.page_graph import Change, listings_concerned, lists_concerned, paths_concerned
 from services.render.page_writer import PageWriter
-from services.render.pages import MonthPlace
 from services.render.public_items import PublicItems
 from services.render.purging import PurgeHook
 from services.render.searching import Search
@@ -45,8 +44,8 @@ class _Taken:
     """The other members of its translation sets, where they show something that changed."""
 
     @property
-    def told(self) -> Change:
-        """What subscribers are told it concerns."""
+    def change(self) -> Change:
+        """What the event is about, before it is known where its item stands now."""
         return Change(self.revisions)
 
 
@@ -108,34 +107,34 @@ class ItemEventConsumer:
         """Write the items' pages, then the lists, then take away what no list names any more."""
         written = Written()
         others = await self._public_items.by_id({member for one in taken for member in one.translations})
-        paths = paths_concerned(one.told for one in taken) | {other.path for other in others.values()}
+        paths = paths_concerned(one.change for one in taken) | {other.path for other in others.values()}
         left = await self._writer.write_items(paths, written)
         # Only now it is known which revisions can be rendered, and so where their items stand.
-        changes = [*await self._changes(taken), Change((), await self._lines_of(list(others.values())))]
+        changes = [*await self._changes(taken), await self._change_of_translations(others)]
         await self._writer.write_lists(lists_concerned(changes, self._site), written)
         await self._writer.remove_items(left, written)
         await self._search.refresh({one.event.item_id for one in taken})
         return written
 
     async def _changes(self, taken: Sequence[_Taken]) -> Sequence[Change]:
-        ids = {one.event.item_id for one in taken}
-        now = await self._public_items.by_id(ids)
-        vacated = await self._months.vacated(sorted(ids))
-        left = frozenset(places_left(place for one in taken for place in one.event.left)) | vacated
-        places = left | await self._months.places_of(list(now.values()))
-        beside = await self._months.beside_new(places)
-        # Places are the batch's together: a page is written once, whichever item stands in it.
-        seen = [one for one in taken if left or self._is_seen_in_lists(one)]
-        unseen = [one for one in taken if one not in seen]
-        seen_ids = {one.event.item_id for one in seen}
-        standing = [item for item_id, item in now.items() if item_id in seen_ids]
-        seen_places = left | beside | await self._months.places_of(standing)
-        return [
-            *(Change(one.revisions) for one in seen),
-            Change((), seen_places),
-            *(Change(one.revisions, is_seen_in_lists=False) for one in unseen),
-            Change((), places - seen_places, is_seen_in_lists=False),
-        ]
+        """Return what lists may show of the batch: its items as they were and are, the places they left and have."""
+        now = await self._public_items.by_id({one.event.item_id for one in taken})
+        has = await self._months.places_of(list(now.values()))
+        vacated = await self._months.vacated([one.event.item_id for one in taken])
+        changes = []
+        for one in taken:
+            left = vacated[one.event.item_id] | frozenset(places_left(one.event.left))
+            places = left | has.get(one.event.item_id, frozenset())
+            changes.append(Change(one.revisions, places, is_seen_in_lists=bool(left) or self._is_seen_in_lists(one)))
+        beside = await self._months.beside_new({place for change in changes for place in change.places})
+        return [*changes, Change((), beside)]
+
+    async def _change_of_translations(self, items: Mapping[ItemId, PublicItem]) -> Change:
+        """Return the change of items that are only linked to: sitemaps name every language's address beside each."""
+        places = await self._months.places_of(list(items.values()))
+        everywhere = (place for one in places.values() for place in one)
+        lines = frozenset(one for one in everywhere if one.kind == "archive" and one.listing.kind == "home")
+        return Change((), lines)
 
     def _is_seen_in_lists(self, taken: _Taken) -> bool:
         """Whether any list can show the difference that the event made."""
@@ -151,11 +150,6 @@ class ItemEventConsumer:
         except Exception:  # noqa: BLE001 - one of them cannot be rendered, so lists may change by any of them
             return True
         return len(shown) > 1
-
-    async def _lines_of(self, items: Sequence[PublicItem]) -> frozenset[MonthPlace]:
-        """Return where the items stand in sitemaps, which name every language's address beside each."""
-        places = await self._months.places_of(items)
-        return frozenset(place for place in places if place.kind == "archive" and place.listing.kind == "home")
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Give an entry up; the item's later events do not wait for it."""
@@ -209,7 +203,7 @@ class ItemEventConsumer:
         told = announced_event(
             taken.event,
             taken.revision,
-            listings_concerned(taken.told),
+            listings_concerned(taken.change),
             (item.source, item.external_id),
             self._base_url,
         )

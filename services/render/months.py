@@ -35,18 +35,18 @@ class Months:
         self._redis = redis
         self._site = site
 
-    async def places_of(self, items: Sequence[PublicItem]) -> frozenset[MonthPlace]:
-        """Return every place that the items have."""
+    async def places_of(self, items: Sequence[PublicItem]) -> Mapping[ItemId, frozenset[MonthPlace]]:
+        """Return every place that each of the items has."""
         wanted = [(item.item.id, *one) for item in items for one in self._months_of(item)]
         pipe = self._redis.pipeline(transaction=False)
         for item_id, listing, kind, month in wanted:
             pipe.zscore(month_key(listing, kind, month), item_id)
         numbers = await pipe.execute() if wanted else []
-        return frozenset(
-            MonthPlace(listing, kind, month, int(number))
-            for (_, listing, kind, month), number in zip(wanted, numbers, strict=True)
-            if number is not None
-        )
+        found: dict[ItemId, set[MonthPlace]] = {item.item.id: set() for item in items}
+        for (item_id, listing, kind, month), number in zip(wanted, numbers, strict=True):
+            if number is not None:
+                found[item_id].add(MonthPlace(listing, kind, month, int(number)))
+        return {item_id: frozenset(places) for item_id, places in found.items()}
 
     def _months_of(self, item: PublicItem) -> Iterable[tuple[Listing, PlaceKind, str]]:
         published = month_of(item.published_at, self._site.zone)
@@ -55,15 +55,16 @@ class Months:
             yield listing, "archive", published
             yield listing, "feed", released
 
-    async def vacated(self, ids: Sequence[ItemId]) -> frozenset[MonthPlace]:
-        """Return the places that the items left without an event: a revision that cannot be rendered was taken back."""
+    async def vacated(self, ids: Sequence[ItemId]) -> Mapping[ItemId, frozenset[MonthPlace]]:
+        """Return the places that each of the items left without an event, when a revision was taken back."""
         pipe = self._redis.pipeline(transaction=False)
         for item_id in ids:
             pipe.hget(keys.item(item_id), "vacated")
         rows = await pipe.execute() if ids else []
-        return frozenset(
-            place for row in rows if row for place in places_left(map(LeftBlock.model_validate, json.loads(row)))
-        )
+        return {
+            item_id: frozenset(places_left(map(LeftBlock.model_validate, json.loads(row or "[]"))))
+            for item_id, row in zip(ids, rows, strict=True)
+        }
 
     async def last(self, listing: Listing, kind: PlaceKind) -> Last:
         """Return the last number of each month, in the order of months."""

@@ -62,7 +62,7 @@ def crash(container: Container) -> None:
 def stop(container: Container) -> tuple[int, float]:
     """Send SIGTERM and return the exit code and the seconds until the end, as the engine saw it."""
     told = datetime.now(UTC)
-    docker("stop", "--time", "30", container.id)
+    docker("stop", "-t", "30", container.id)
     state = json.loads(docker("inspect", container.id))[0]["State"]
     # Nanoseconds, of which Python reads six digits.
     ended = datetime.fromisoformat(state["FinishedAt"][:26] + "+00:00")

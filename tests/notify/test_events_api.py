@@ -1,17 +1,22 @@
 """The public log over HTTP."""
 
 import asyncio
+import socket
 from contextlib import aclosing
+from datetime import timedelta
 
 import pytest
+import structlog
+from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.notify.event_log import EventLog
-from services.notify.events_api import sent_events
+from services.notify.events_api import events_router, sent_events
 from shared import keys
 from shared.events import FEEDS_CHANGED, AnnouncedEvent
 from shared.ids import EventId, LogId
-from tests.notify.factories import Service, an_event, announce
+from shared.server import http_server
+from tests.notify.factories import Service, an_event, announce, eventually
 
 FEEDS = AnnouncedEvent(EventId("f"), FEEDS_CHANGED, "", "0" * 32, "", ("/en/feed.rss",))
 
@@ -94,3 +99,18 @@ async def test_a_stream_sends_what_is_there_and_what_comes_and_ends_when_told(re
     assert there == f"id: {place}\nevent: item.published.v1\ndata: {first.body}\n\n"
     assert came == f"id: {after}\nevent: item.published.v1\ndata: {second.body}\n\n"
     assert rest == []
+
+
+async def test_a_reader_that_does_not_read_is_dropped(redis: Redis) -> None:
+    await announce(redis, *(an_event(title="x" * 18_000) for _ in range(600)))
+    app, stopping = FastAPI(), asyncio.Event()
+    app.include_router(events_router(EventLog(redis), stopping, timedelta(seconds=0.3)))
+    with socket.socket() as reader, structlog.testing.capture_logs() as told:
+        # Eleven megabytes do not fit between us.
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with http_server(app, "127.0.0.1", 0, stopping) as port:
+            await asyncio.to_thread(reader.connect, ("127.0.0.1", port))
+            reader.sendall(b"GET /v1/events/stream?after=0-0 HTTP/1.1\r\nHost: notify\r\n\r\n")
+
+            await eventually(lambda: any(line["event"] == "stream.dropped" for line in told))
+            reader.close()

@@ -15,7 +15,9 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from services.notify.app import running
+from shared import keys
 from shared.events import AnnouncedEvent
+from shared.keys import Shard
 from shared.server import http_server
 from shared.settings import Settings
 from tests.fakes import a_free_port, eventually
@@ -152,6 +154,7 @@ class Hub:
     http: httpx.AsyncClient
     redis: Redis
     settings: Settings
+    has_announced: bool = False
 
     def topic(self, path: str = NEWS) -> str:
         return self.settings.base_url + path
@@ -171,6 +174,7 @@ class Hub:
         """Tell the log that these feeds have changed."""
         event: AnnouncedEvent = replace(an_event(type=type), feeds=paths or (NEWS,))
         await announce(self.redis, event)
+        self.has_announced = True
 
     async def publish(self, content: str, path: str = NEWS) -> None:
         self.write(content, path)
@@ -189,6 +193,7 @@ class Hub:
         asked = len(subscriber.asked)
         await self.ask("subscribe", more.pop("callback", subscriber.url), topic, **more)
         await eventually(lambda: len(subscriber.asked) > asked, "the verification")
+        self.has_announced = False
         await self.settled()
         return subscriber.asked[-1]
 
@@ -207,10 +212,14 @@ class Hub:
 
     async def settled(self) -> None:
         """Wait until no request waits and nothing is due."""
+        if self.has_announced:
+            # A shard that nobody subscribed in is brought to the end of the log with the next entry.
+            await eventually(self._has_marked_everything, "the end of the log")
         await eventually(self._has_nothing_to_do, "rest")
 
     async def forget_everybody(self) -> None:
         """Begin anew: no subscriptions, no requests, the first feed alone."""
+        self.has_announced = False
         of_subscriptions = [f"websub-{name}" for name in ("subscriptions", "topics", "leases", "due", "states")]
         for ending in (*of_subscriptions, "websub-requests", "websub-requests-due", "attempts:*"):
             for key in await self._keys(ending):
@@ -219,11 +228,15 @@ class Hub:
         self.write(FIRST)
 
     async def _has_nothing_to_do(self) -> bool:
-        if await self._keys("websub-requests") or await self._keys("websub-due"):
-            return False
-        newest = await self.redis.xrevrange("{site}:pages", count=1)
-        cursors = [await self.redis.get(f"{{d{number}}}:websub-cursor") for number in range(self.settings.shards)]
-        return not newest or all(cursor == newest[0][0] for cursor in cursors)
+        return not await self._keys("websub-requests") and not await self._keys("websub-due")
+
+    async def _has_marked_everything(self) -> bool:
+        newest: Any = await self.redis.xrevrange(keys.PAGES_STREAM, count=1)  # Any: an entry as redis-py types it
+        shards = [shard for shard in map(Shard, range(self.settings.shards)) if await self._is_wanted(shard)]
+        return all([await self.redis.get(shard.websub_cursor) == newest[0][0] for shard in shards if newest])
+
+    async def _is_wanted(self, shard: Shard) -> bool:
+        return bool(await self.redis.exists(shard.websub_topics))
 
     async def _keys(self, ending: str) -> list[str]:
         return [str(key) async for key in self.redis.scan_iter(f"{{d*}}:{ending}")]

@@ -10,8 +10,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from services.render.announcing import GROUP
+from services.render.edition import Edition
 from services.render.output import Output
-from services.render.parts import Rendering, adopt_edition, assemble, edition_in_use
+from services.render.parts import Rendering, adopt_edition, assemble
 from services.render.verification import Differences, compare, refuse_fault
 from shared import keys
 from shared.ids import ItemId, item_id
@@ -19,7 +20,7 @@ from shared.item_store import Found, ItemStore
 from shared.item_writer import ItemWriter, NewEvent, Write
 from shared.items import Item, PublicItem, Revision, Withdrawal
 from shared.settings import Settings
-from shared.site_file import Site, load_site
+from shared.site_file import Site
 from shared.streams import Entry
 from shared.urls import item_path, month_of
 
@@ -148,6 +149,7 @@ class Press:
     redis: Redis
     settings: Settings
     newsroom: Newsroom
+    edition: Edition
     rendering: Rendering
 
     async def take(self, count: int | None = None) -> list[Entry]:
@@ -163,8 +165,7 @@ class Press:
     async def differences(self, folder: Path) -> Differences:
         """Return where the volume differs from a rebuild into the folder."""
         rebuilt = Output(folder)
-        edition = await edition_in_use(self.settings, self.redis)
-        await assemble(self.redis, edition, rebuilt, cast=refuse_fault).rebuild.run()
+        await assemble(self.redis, self.edition, rebuilt, cast=refuse_fault).rebuild.run()
         return compare(Output(self.settings.output_dir), rebuilt)
 
     def has(self, path: str) -> bool:
@@ -200,10 +201,11 @@ class Press:
 
 async def a_press(redis: Redis, settings: Settings) -> Press:
     """Return a render service over an empty or used volume, which has rendered nothing new."""
-    rendering = assemble(redis, await adopt_edition(settings, redis), Output(settings.output_dir))
+    edition = await adopt_edition(settings, redis)
+    rendering = assemble(redis, edition, Output(settings.output_dir))
     if not await redis.exists(keys.ITEMS_STREAM):
         await redis.xgroup_create(keys.ITEMS_STREAM, GROUP, id="0", mkstream=True)
-    return Press(redis, settings, Newsroom(redis, load_site(settings.site_file)), rendering)
+    return Press(redis, settings, Newsroom(redis, edition.site), edition, rendering)
 
 
 def break_template(folder: Path) -> None:

@@ -13,7 +13,7 @@ from shared import keys
 from shared.settings import Settings
 from tests.factories import an_item, some_settings
 from tests.fakes import Clarion, Receiver, eventually, receiving
-from tests.notify.console_operator import ConsoleOperator, said, text_of
+from tests.notify.console.operators import ConsoleOperator, said, text_of
 
 
 @pytest.fixture

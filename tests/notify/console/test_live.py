@@ -10,7 +10,7 @@ from services.notify.console_live import live_events
 from shared.errors import NotFound
 from tests.factories import an_item
 from tests.fakes import PATIENCE_SECONDS, Clarion
-from tests.notify.console_operator import ConsoleOperator
+from tests.notify.console.operators import ConsoleOperator
 
 STREAM = {"Accept": "text/event-stream"}
 

@@ -121,6 +121,15 @@ async def test_a_session_that_ends_leads_back_to_the_form(clarion: Clarion, tab:
     await tab.shows("Admin key")
 
 
+async def test_a_link_from_another_site_finds_the_operator_still_signed_in(clarion: Clarion, tab: Tab) -> None:
+    await sign_in(tab, clarion)
+    await tab.open(f"http://localhost:{clarion.settings.port}/console/sign-in")
+
+    await tab.run(f"location.href = '{clarion.settings.base_url}/console/items'")
+
+    await tab.shows("Items", "h1")
+
+
 async def test_the_pages_fit_a_phone_and_are_dark_for_who_prefers_it(clarion: Clarion, tab: Tab) -> None:
     await clarion.put("opening", an_item(title="Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz " * 3))
     await tab.send("Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True)

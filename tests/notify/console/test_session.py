@@ -15,7 +15,7 @@ from shared.server import http_server
 from shared.settings import Settings
 from tests.factories import ADMIN_KEY
 from tests.fakes import PATIENCE_SECONDS, eventually
-from tests.notify.console_operator import ConsoleOperator, fields, said, text_of
+from tests.notify.console.operators import ConsoleOperator, fields, said, text_of
 
 
 @contextlib.asynccontextmanager

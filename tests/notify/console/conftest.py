@@ -1,0 +1,24 @@
+"""Who is at the console."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.fakes import PATIENCE_SECONDS, Clarion
+from tests.notify.console.operators import ConsoleOperator
+
+
+@pytest.fixture
+async def visitor(clarion: Clarion) -> AsyncIterator[ConsoleOperator]:
+    """Somebody who has not signed in."""
+    address = clarion.settings.base_url
+    async with httpx.AsyncClient(base_url=address, headers={"Origin": address}, timeout=PATIENCE_SECONDS) as http:
+        yield ConsoleOperator(http)
+
+
+@pytest.fixture
+async def operator(visitor: ConsoleOperator) -> ConsoleOperator:
+    """Somebody who has signed in with an admin key."""
+    assert (await visitor.sign_in()).status_code == httpx.codes.SEE_OTHER
+    return visitor
