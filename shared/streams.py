@@ -25,6 +25,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.typing import StreamIdT
 
 from shared import keys
+from shared.background import cancelled
 from shared.errors import Unavailable
 from shared.lua import load_script
 from shared.redis_client import connect, retry_policy
@@ -134,7 +135,7 @@ class StreamConsumer:
             yield
         finally:
             self._stopping = True
-            watchdog.cancel()
+            await cancelled(watchdog)
             await self._broker.stop()
             await self._redis.aclose()
 
@@ -207,7 +208,7 @@ class StreamConsumer:
         try:
             yield
         finally:
-            task.cancel()
+            await cancelled(task)
 
     async def _renew(self, ids: list[StreamIdT]) -> None:
         while True:
