@@ -1,5 +1,6 @@
 """Read the public log: the stream of announced events, its beginning and its end."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class EventLog:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._cache: OrderedDict[LogId, AnnouncedEvent] = OrderedDict()
+        self._reading_ahead = asyncio.Lock()
 
     async def trimmed(self) -> LogId:
         """Return the id of the last entry that is no longer kept."""
@@ -51,10 +53,13 @@ class EventLog:
 
     async def event(self, log_id: LogId) -> AnnouncedEvent | None:
         """Return the event at this place, or None when the log no longer has it."""
+        if log_id not in self._cache:
+            # One reads ahead for all: those who ask at the same time ask for its neighbours.
+            async with self._reading_ahead:
+                if log_id not in self._cache:
+                    self._page(await self._redis.xrange(keys.PAGES_STREAM, min=log_id, count=_READ_AHEAD))
         if log_id in self._cache:
             self._cache.move_to_end(log_id)
-            return self._cache[log_id]
-        self._page(await self._redis.xrange(keys.PAGES_STREAM, min=log_id, count=_READ_AHEAD))
         return self._cache.get(log_id)
 
     def remembered(self, log_id: LogId) -> AnnouncedEvent | None:

@@ -7,6 +7,8 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,11 @@ STEPS = [
     "shared.item_writer:ItemWriter.write",
     "services.ingest.publishing:Publisher.receipt",
     "services.render.consumer:ItemEventConsumer.on_item_events",
-    "services.render.page_writer:PageWriter.refresh",
-    "services.render.page_writer:PageWriter._write_item",
-    "services.render.output:Output._replace",
+    "services.render.page_writer:PageWriter.write_items",
+    "services.render.page_writer:PageWriter._put",
+    "services.render.page_writer:PageWriter.write_lists",
     "services.render.list_pages:ListPages._feed_files",
+    "services.render.page_writer:PageWriter.remove_items",
     "services.render.announcing:announced_event",
     "services.render.announcing:Announcer.announce",
     "services.render.consumer:ItemEventConsumer._observe",
@@ -85,6 +88,12 @@ async def _until_readable(client: httpx.AsyncClient, receipt: dict[str, Any]) ->
         return page.status_code == httpx.codes.OK and all(receipt["url"] in feed.text for feed in feeds)
 
     await eventually(everywhere, "the page and its six feeds")
+
+
+def test_every_step_names_a_function() -> None:
+    for step in STEPS:
+        module, _, name = step.partition(":")
+        assert callable(attrgetter(name)(import_module(module)))
 
 
 @dataclass(frozen=True)
