@@ -5,7 +5,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-web test-compose test-compose-crashes check format lock screenshots chaos
+.PHONY: help install dev test test-long test-web test-compose test-compose-crashes check format lock screenshots chaos
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.
 
 test: check ## run every check and test that CI runs
 	$(BIN)/python -m pytest
+
+test-long: $(STAMP) ## run the tests that take minutes: random work under crashes, freezes and restarts
+	$(BIN)/python -m pytest -m long --timeout 1800
 
 WEB_CHECKS := tests/web/node_modules/.package-lock.json
 test-web: $(STAMP) $(WEB_CHECKS) ## hold the web's standards against the example site (wants node, java, chromium)

@@ -25,7 +25,7 @@ console = Console(stderr=True, highlight=False)
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write the archive; .gz compresses it.")],
 ) -> None:
-    """Write the whole store into an archive; a store that is written to meanwhile is exported again."""
+    """Write the whole store into an archive; one that is written to meanwhile is refused."""
     _run(_export(file))
 
 

@@ -1,30 +1,23 @@
-"""The commands about who is told: subscribe, try a receiver, look at what was given up, and have it sent again."""
+"""The commands about who is told: subscribe, try a receiver, and have deliveries made again."""
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from services.commands.printing import AsJson, Words, console, fail, print_answer
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
     import httpx
 
-    from services.notify.dead_deliveries import DeadDeliveries
-    from services.notify.delivery_history import DeliveryHistory
-    from shared.dead_letters import DeadLetters
-
 app = typer.Typer()
-letters = typer.Typer(no_args_is_help=True, help="What was given up: events that no page came of, and deliveries.")
-app.add_typer(letters, name="dead-letters")
-console = Console(stderr=True, highlight=False)
 
 _LOCAL = "http://127.0.0.1:8000"
 _TIMEOUT_SECONDS = 30
@@ -32,8 +25,6 @@ _LOOK_EVERY_SECONDS = 0.5
 
 Url = Annotated[str, typer.Option("--url", envvar="CLARION_BASE_URL", help="Where Clarion answers.")]
 Key = Annotated[str, typer.Option("--key", envvar=["CLARION_KEY", "CLARION_BOOTSTRAP_KEY"], help="An API key.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Words = list[str]
 
 
 @app.command()
@@ -62,13 +53,13 @@ def subscribe(  # noqa: PLR0913 - an option each
     if websub is not None:
         return _ask_hub(websub, callback or endpoint, secret, lease, end=end, as_json=as_json)
     if endpoint is None:
-        _fail("say which URL is to be told, or which feed is wanted: --websub FEED --callback URL")
+        fail("say which URL is to be told, or which feed is wanted: --websub FEED --callback URL")
     wanted = {"types": types, "langs": langs, "sections": sections, "tags": tags, "sources": sources}
     asked = {"url": endpoint, "filter": wanted, "ordered": ordered, "ping": ping}
     asked |= {"max_per_second": max_per_second, "contact": contact}
     with _client(url, key) as client:
         made = _answered(client.post("/v1/subscriptions", json=asked))
-    _print(made, f"subscribed {made['id']}\nsecret     {made['secret']}  (shown once: keep it)", as_json=as_json)
+    print_answer(made, f"subscribed {made['id']}\nsecret     {made['secret']}  (shown once: keep it)", as_json=as_json)
     return None
 
 
@@ -84,13 +75,13 @@ def _ask_hub(  # noqa: PLR0913 - an option each
     from services.commands.websub import HubNotAsked, ask_hub  # noqa: PLC0415 - see above
 
     if callback is None:
-        _fail("say which URL is to be sent the feed: --callback")
+        fail("say which URL is to be sent the feed: --callback")
     try:
         asked = ask_hub(topic, callback, "unsubscribe" if end else "subscribe", secret, lease)
     except HubNotAsked as error:
-        _fail(str(error))
+        fail(str(error))
     told = f"secret     {asked.secret}  (shown once: keep it)" if asked.secret else "it will be sent no more"
-    _print(asdict(asked), f"asked {asked.hub}, which now asks {callback} to confirm\n{told}", as_json=as_json)
+    print_answer(asdict(asked), f"asked {asked.hub}, which now asks {callback} to confirm\n{told}", as_json=as_json)
 
 
 @app.command()
@@ -114,7 +105,7 @@ def listen(  # noqa: PLR0913 - an option each
     try:
         server = receiver(host, port, secret, Behaviour(tuple(answer), wait, retry_after), show)
     except (OSError, ValueError) as error:
-        _fail(f"cannot listen: {error}")
+        fail(f"cannot listen: {error}")
     console.print(f"listening on http://{host}:{server.server_port}/ (Ctrl-C stops)")
     with server:
         try:
@@ -145,139 +136,7 @@ def replay(  # noqa: PLR0913 - an option each
                 time.sleep(_LOOK_EVERY_SECONDS)
                 job = _answered(client.get(answer.headers["Location"]))
                 progress.update(task, completed=job["progress"])
-    _print(job, f"{job['deliveries']} deliveries were enqueued again", as_json=as_json)
-
-
-@letters.command("list")
-def list_letters(
-    *,
-    limit: Annotated[int, typer.Option(help="At most so many of each kind.", min=1)] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List what was given up, the newest first: events, and deliveries."""
-    found = asyncio.run(_with_store(lambda store: _listed(store, limit)))
-    if as_json:
-        return typer.echo(json.dumps(found, ensure_ascii=False))
-    for one in found:
-        typer.echo(f"{one['at']}  {one['kind']:8}  {one['id']}  {one['type']}  {one['reason']}")
-    return None if found else console.print("nothing was given up")
-
-
-@letters.command("replay")
-def replay_letters(
-    ids: Annotated[Words | None, typer.Argument(help="Dead letters by the ids that `list` shows.")] = None,
-    *,
-    every: Annotated[bool, typer.Option("--all", help="All that `list` would show without a limit.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Try again what was given up: events are rendered anew, deliveries sent under the ids they had."""
-    if bool(ids) == every:
-        _fail("name some dead letters, or say --all")
-    replayed, missing = asyncio.run(_with_store(lambda store: _replayed(store, ids)))
-    _print({"replayed": replayed, "missing": missing}, f"replayed {len(replayed)}", as_json=as_json)
-    if missing:
-        _fail(f"there is no such dead letter, or it cannot be replayed: {', '.join(missing)}")
-
-
-@dataclass(frozen=True)
-class _Store:
-    """What these commands need of the store."""
-
-    events: "DeadLetters"
-    deliveries: "DeadDeliveries"
-    history: "DeliveryHistory"
-
-
-async def _listed(store: _Store, limit: int) -> list[dict[str, str]]:
-    from shared.clock import from_ms, iso  # noqa: PLC0415 - see above
-
-    found = [
-        {"at": iso(one.at), "kind": "event", "id": one.id, "type": one.event_type, "reason": one.reason}
-        for one in await store.events.newest(limit)
-    ]
-    page = await store.deliveries.newest(None, None, limit)
-    for letter in page.letters:
-        last = letter.last_attempt
-        reason = " ".join(str(last[name]) for name in ("reason", "status") if last.get(name))
-        at = iso(from_ms(int(letter.letter_id.partition("-")[0])))
-        one = {"at": at, "kind": "delivery", "id": letter.delivery.id}
-        found.append({**one, "type": letter.delivery.event_type, "reason": reason})
-    return sorted(found, key=lambda one: one["at"], reverse=True)
-
-
-async def _replayed(store: _Store, ids: Words | None) -> tuple[Words, Words]:
-    """Return the ids of what is tried again, and of what is not there."""
-    replayed: Words = []
-    missing: Words = []
-    async for one in _all_ids(store) if ids is None else _each(ids):
-        is_there = await (store.events.replay(one) if _is_event(one) else _redelivered(store, one))
-        (replayed if is_there else missing).append(one)
-    return replayed, missing
-
-
-async def _all_ids(store: _Store) -> AsyncIterator[str]:
-    from shared.ids import DeliveryId  # noqa: PLC0415 - see above
-
-    for event in await store.events.newest(1_000_000):
-        if event.may_be_replayed:
-            yield event.id
-    cursor, seen = None, set[DeliveryId]()
-    while True:
-        page = await store.deliveries.newest(None, cursor, 500)
-        for letter in page.letters:
-            if letter.delivery.id not in seen:
-                yield letter.delivery.id
-            seen.add(letter.delivery.id)
-        cursor = page.next
-        if cursor is None:
-            return
-
-
-async def _each(ids: Words) -> AsyncIterator[str]:
-    for one in ids:
-        yield one
-
-
-async def _redelivered(store: _Store, delivery: str) -> bool:
-    from shared.errors import NotFound  # noqa: PLC0415 - see above
-    from shared.ids import DeliveryId  # noqa: PLC0415 - see above
-
-    try:
-        await store.history.retry_now(DeliveryId(delivery))
-    except NotFound:
-        return False
-    return True
-
-
-def _is_event(letter_id: str) -> bool:
-    """Whether this is a place in a stream: a delivery's id ends with its subscription's."""
-    return letter_id.replace("-", "").isdigit()
-
-
-async def _with_store(work: Any) -> Any:  # Any: what `work` returns
-    from redis.exceptions import RedisError  # noqa: PLC0415 - see above
-
-    from services.notify.dead_deliveries import DeadDeliveries  # noqa: PLC0415 - see above
-    from services.notify.delivery_history import DeliveryHistory  # noqa: PLC0415 - see above
-    from services.notify.event_log import EventLog  # noqa: PLC0415 - see above
-    from services.notify.shard_advance import ShardAdvance  # noqa: PLC0415 - see above
-    from services.notify.subscription_store import SubscriptionStore, settle_shard_count  # noqa: PLC0415 - see above
-    from shared.dead_letters import DeadLetters  # noqa: PLC0415 - see above
-    from shared.errors import ClarionError  # noqa: PLC0415 - see above
-    from shared.redis_client import connect  # noqa: PLC0415 - see above
-    from shared.settings import Settings  # noqa: PLC0415 - see above
-
-    settings = Settings()
-    redis = connect(settings.redis_url)
-    try:
-        store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
-        enqueue = ShardAdvance(redis, store, EventLog(redis)).enqueue
-        deliveries, history = DeadDeliveries(redis, store), DeliveryHistory(redis, store, enqueue)
-        return await work(_Store(DeadLetters(redis), deliveries, history))
-    except (ClarionError, OSError, RedisError) as error:
-        _fail(str(error))
-    finally:
-        await redis.aclose()
+    print_answer(job, f"{job['deliveries']} deliveries were enqueued again", as_json=as_json)
 
 
 @contextmanager
@@ -285,19 +144,19 @@ def _client(url: str, key: str) -> "Iterator[httpx.Client]":
     import httpx  # noqa: PLC0415 - see above
 
     if not key:
-        _fail("say who you are: --key, or CLARION_KEY in the environment")
+        fail("say who you are: --key, or CLARION_KEY in the environment")
     try:
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS) as client:
             yield client
     except httpx.TransportError as error:
-        _fail(f"{url} cannot be reached: {error}")
+        fail(f"{url} cannot be reached: {error}")
 
 
 def _answered(response: "httpx.Response") -> dict[str, Any]:  # Any: JSON
     if response.is_error:
         problem = response.json() if "json" in response.headers.get("content-type", "") else {}
         wrong = "".join(f"\n  {one['pointer']}: {one['detail']}" for one in problem.get("errors", ()))
-        _fail(str(problem.get("detail") or f"{response.status_code} {response.text[:500]}") + wrong)
+        fail(str(problem.get("detail") or f"{response.status_code} {response.text[:500]}") + wrong)
     answer: dict[str, Any] = response.json()
     return answer
 
@@ -305,12 +164,3 @@ def _answered(response: "httpx.Response") -> dict[str, Any]:  # Any: JSON
 def _progress(*, quiet: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     return Progress(*columns, console=console, disable=quiet)
-
-
-def _print(answer: dict[str, Any], words: str, *, as_json: bool) -> None:  # Any: JSON
-    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else words)
-
-
-def _fail(reason: str) -> NoReturn:
-    console.print(reason, markup=False, style="red")
-    raise typer.Exit(1)
