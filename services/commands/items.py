@@ -2,33 +2,25 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from services.commands.calling import LOCAL, Key, Url, answered, client_of
+from services.commands.printing import AsJson, console, fail, print_answer
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
-    import httpx
-
     from services.ingest.importers.sending import Report
 
 app = typer.Typer()
-console = Console(stderr=True, highlight=False)
 
 _STATE = Path("~/.cache/clarion/feeds.json")
-_TIMEOUT_SECONDS = 30
 _MOST_SHOWN = 20
 
-Url = Annotated[str, typer.Option("--url", envvar="CLARION_BASE_URL", help="Where Clarion answers.")]
-Key = Annotated[str, typer.Option("--key", envvar=["CLARION_KEY", "CLARION_BOOTSTRAP_KEY"], help="An API key.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would come of it, and write nothing.")]
-
-_LOCAL = "http://127.0.0.1:8000"
 
 
 @app.command()
@@ -36,7 +28,7 @@ def publish(  # noqa: PLR0913 - an option each
     files: Annotated[list[Path], typer.Argument(help="NDJSON, or JSON with an item or a list of them.", exists=True)],
     *,
     source: Annotated[str, typer.Option(help="The source of items that name none.")] = "press",
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key: Key = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -66,7 +58,7 @@ def import_(  # noqa: PLR0913 - an option each
         str, typer.Option("--format", help="auto, feed, markdown, ndjson, csv, wxr (WordPress) or ninjs (IPTC).")
     ] = "auto",
     state: Annotated[Path, typer.Option(help="Keeps what feeds' servers said, to ask for changes only.")] = _STATE,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key: Key = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -80,14 +72,14 @@ def import_(  # noqa: PLR0913 - an option each
     formats: tuple[choosing.Format, ...] = ("auto", "feed", "markdown", "ndjson", "csv", "wxr", "ninjs")
     chosen = next((one for one in formats if one == format_), None)
     if chosen is None:
-        _fail(f"there is no format {format_}: use {', '.join(formats)}")
+        fail(f"there is no format {format_}: use {', '.join(formats)}")
     defaults = Defaults(source, lang, section, dict(_pairs(map_section or [])))
     kept = feeds.ValidatorFile(state.expanduser())
     try:
         opened = choosing.open_source(where, chosen, defaults, kept.of(where))
         report = _send(opened.found, url, key, dry_run=dry_run)
     except (OSError, httpx.HTTPError, feeds.UnreadableFeedError) as error:
-        _fail(f"{where} cannot be imported: {error}")
+        fail(f"{where} cannot be imported: {error}")
     if opened.validators and not report.refused and not dry_run:
         kept.keep(where, opened.validators)
     if opened.is_unchanged and not as_json:
@@ -102,49 +94,49 @@ def withdraw(  # noqa: PLR0913 - an option each
     to: Annotated[str | None, typer.Option(help="Send readers there: a path of the site or an address.")] = None,
     notice: Annotated[str | None, typer.Option(help="Keep the page, under this notice.")] = None,
     purge: Annotated[bool, typer.Option("--purge", help="Erase it everywhere; there is no way back.")] = False,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Withdraw an item: gone, unless readers are sent elsewhere or find a notice."""
     if to and notice:
-        _fail("choose one of --to and --notice")
+        fail("choose one of --to and --notice")
     body = (
         {"mode": "redirect", "to": to} if to else {"mode": "notice", "notice": notice} if notice else {"mode": "gone"}
     )
-    with _client(url, key) as client:
+    with client_of(url, key) as client:
         parameters = {"purge": "true"} if purge else {}
-        answer = _answered(client.request("DELETE", _path(item), json=body, params=parameters))
+        answer = answered(client.request("DELETE", _path(item), json=body, params=parameters))
     if purge:
         done = "erased" if answer["erased"] else "withdrawn, and erased as soon as subscribers have been told"
-        _print(answer, f"{item} is {done}", as_json=as_json)
+        print_answer(answer, f"{item} is {done}", as_json=as_json)
     else:
-        _print(answer, f"{item} is {answer['state']} at revision {answer['revision']}", as_json=as_json)
+        print_answer(answer, f"{item} is {answer['state']} at revision {answer['revision']}", as_json=as_json)
 
 
 @app.command()
 def timeline(
     item: Annotated[str, typer.Argument(metavar="SOURCE/EXTERNAL_ID")],
     *,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Say how far an item has come: accepted, announced."""
-    with _client(url, key) as client:
-        answer = _answered(client.get(f"{_path(item)}/status"))
+    with client_of(url, key) as client:
+        answer = answered(client.get(f"{_path(item)}/status"))
     announced = answer["announced"]
     words = f"{item}: {answer['state']}, revision {answer['revision']}, {answer['url']}\n"
     words += f"  accepted   {answer['accepted']['at']}\n"
     words += f"  announced  {announced['at'] if announced else 'not yet'}"
-    _print(answer, words, as_json=as_json)
+    print_answer(answer, words, as_json=as_json)
 
 
 def _pairs(mapped: list[str]) -> Iterator[tuple[str, str]]:
     for pair in mapped:
         category, sign, section = pair.rpartition("=")
         if not sign:
-            _fail(f"--map-section wants CATEGORY=SECTION, not {pair}")
+            fail(f"--map-section wants CATEGORY=SECTION, not {pair}")
         yield category, section
 
 
@@ -154,12 +146,12 @@ def _send(found: Iterator[Any], url: str, key: str, *, dry_run: bool) -> "Report
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.completed} items"), TimeElapsedColumn(), console=console, transient=True
     )
-    with _client(url, key) as client, bar:
+    with client_of(url, key) as client, bar:
         task = bar.add_task("items", total=None)
         try:
             return send(found, client, dry_run=dry_run, on_done=lambda count: bar.update(task, advance=count))
         except SendingFailedError as error:
-            _fail(str(error))
+            fail(str(error))
 
 
 def _finish(report: "Report", *, as_json: bool) -> None:
@@ -178,38 +170,8 @@ def _finish(report: "Report", *, as_json: bool) -> None:
     raise typer.Exit(1 if report.refused else 0)
 
 
-@contextmanager
-def _client(url: str, key: str) -> "Iterator[httpx.Client]":
-    import httpx  # noqa: PLC0415 - see above
-
-    if not key:
-        _fail("say who you are: --key, or CLARION_KEY in the environment")
-    try:
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS) as client:
-            yield client
-    except httpx.TransportError as error:
-        _fail(f"{url} cannot be reached: {error}")
-
-
 def _path(item: str) -> str:
     source, slash, external_id = item.partition("/")
     if not slash or not external_id:
-        _fail(f"name the item as SOURCE/EXTERNAL_ID, not {item}")
+        fail(f"name the item as SOURCE/EXTERNAL_ID, not {item}")
     return f"/v1/items/{source}/{external_id}"
-
-
-def _answered(response: "httpx.Response") -> dict[str, Any]:  # Any: JSON
-    if response.is_error:
-        problem = response.json() if "json" in response.headers.get("content-type", "") else {}
-        _fail(str(problem.get("detail") or f"{response.status_code} {response.text[:500]}"))
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
-def _print(answer: dict[str, Any], words: str, *, as_json: bool) -> None:  # Any: JSON
-    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else words)
-
-
-def _fail(reason: str) -> NoReturn:
-    console.print(reason, markup=False, style="red")
-    raise typer.Exit(1)

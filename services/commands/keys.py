@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
+from services.commands.printing import AsJson, fail
 from shared.auth import SCOPES, ApiKey, KeyRing, Scope
 from shared.redis_client import connect
 from shared.settings import Settings
@@ -14,7 +15,6 @@ from shared.settings import Settings
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
 Result = TypeVar("Result")
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @app.command()
@@ -29,10 +29,10 @@ def create(
     known: dict[str, Scope] = {one: one for one in SCOPES}
     unknown = [one for one in scope if one not in known]
     if unknown:
-        _fail(f"there is no scope {', '.join(unknown)}: use {', '.join(SCOPES)}")
+        fail(f"there is no scope {', '.join(unknown)}: use {', '.join(SCOPES)}")
     key = ApiKey(name=name, scopes=frozenset(known[one] for one in scope), sources=frozenset(source or ()))
     if not key.sources and not key.is_admin and key.scopes & {"items:write", "items:read"}:
-        _fail("a key for items opens sources: add --source")
+        fail("a key for items opens sources: add --source")
     token = _run(lambda ring: ring.create(key))
     typer.echo(json.dumps({**_shown(key), "key": token}) if as_json else token)
 
@@ -50,7 +50,7 @@ def list_(*, as_json: AsJson = False) -> None:
 def revoke(name: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
     """Make every key of this name useless, at once."""
     if not _run(lambda ring: ring.revoke(name)):
-        _fail(f'there is no key "{name}"')
+        fail(f'there is no key "{name}"')
     typer.echo(f'revoked "{name}"')
 
 
@@ -68,8 +68,3 @@ def _run(act: Callable[[KeyRing], Awaitable[Result]]) -> Result:
 
 def _shown(key: ApiKey) -> dict[str, object]:
     return {"name": key.name, "scopes": sorted(key.scopes), "sources": sorted(key.sources)}
-
-
-def _fail(reason: str) -> NoReturn:
-    typer.echo(reason, err=True)
-    raise typer.Exit(1)

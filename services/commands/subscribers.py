@@ -2,29 +2,23 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from services.commands.calling import LOCAL, Key, Url, answered, client_of
 from services.commands.printing import AsJson, Words, console, fail, print_answer
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
-    import httpx
+    pass
 
 app = typer.Typer()
 
-_LOCAL = "http://127.0.0.1:8000"
-_TIMEOUT_SECONDS = 30
 _LOOK_EVERY_SECONDS = 0.5
-
-Url = Annotated[str, typer.Option("--url", envvar="CLARION_BASE_URL", help="Where Clarion answers.")]
-Key = Annotated[str, typer.Option("--key", envvar=["CLARION_KEY", "CLARION_BOOTSTRAP_KEY"], help="An API key.")]
 
 
 @app.command()
@@ -45,7 +39,7 @@ def subscribe(  # noqa: PLR0913 - an option each
     max_per_second: Annotated[int | None, typer.Option(help="At most so many a second.")] = None,
     contact: Annotated[str | None, typer.Option(help="Whom to tell when the endpoint is disabled.")] = None,
     ping: Annotated[bool, typer.Option("--ping", help="Send a test delivery at once.")] = False,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
@@ -57,8 +51,8 @@ def subscribe(  # noqa: PLR0913 - an option each
     wanted = {"types": types, "langs": langs, "sections": sections, "tags": tags, "sources": sources}
     asked = {"url": endpoint, "filter": wanted, "ordered": ordered, "ping": ping}
     asked |= {"max_per_second": max_per_second, "contact": contact}
-    with _client(url, key) as client:
-        made = _answered(client.post("/v1/subscriptions", json=asked))
+    with client_of(url, key) as client:
+        made = answered(client.post("/v1/subscriptions", json=asked))
     print_answer(made, f"subscribed {made['id']}\nsecret     {made['secret']}  (shown once: keep it)", as_json=as_json)
     return None
 
@@ -121,44 +115,22 @@ def replay(  # noqa: PLR0913 - an option each
     since: Annotated[datetime | None, typer.Option(help="Events from this moment on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Events before this moment (UTC).")] = None,
     only: Annotated[Literal["failed", "all"], typer.Option(help="What was given up, or all that matches.")] = "failed",
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Have deliveries made again, under the ids they had; the work goes on though this command is interrupted."""
     window = {name: f"{moment.isoformat()}Z" for name, moment in (("since", since), ("until", until)) if moment}
-    with _client(url, key) as client:
+    with client_of(url, key) as client:
         answer = client.post(f"/v1/subscriptions/{subscription}/replay", json={"only": only, **window})
-        job = _answered(answer)
+        job = answered(answer)
         with _progress(quiet=as_json) as progress:
             task = progress.add_task("replaying", total=1.0)
             while job["state"] != "done":
                 time.sleep(_LOOK_EVERY_SECONDS)
-                job = _answered(client.get(answer.headers["Location"]))
+                job = answered(client.get(answer.headers["Location"]))
                 progress.update(task, completed=job["progress"])
     print_answer(job, f"{job['deliveries']} deliveries were enqueued again", as_json=as_json)
-
-
-@contextmanager
-def _client(url: str, key: str) -> "Iterator[httpx.Client]":
-    import httpx  # noqa: PLC0415 - see above
-
-    if not key:
-        fail("say who you are: --key, or CLARION_KEY in the environment")
-    try:
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS) as client:
-            yield client
-    except httpx.TransportError as error:
-        fail(f"{url} cannot be reached: {error}")
-
-
-def _answered(response: "httpx.Response") -> dict[str, Any]:  # Any: JSON
-    if response.is_error:
-        problem = response.json() if "json" in response.headers.get("content-type", "") else {}
-        wrong = "".join(f"\n  {one['pointer']}: {one['detail']}" for one in problem.get("errors", ()))
-        fail(str(problem.get("detail") or f"{response.status_code} {response.text[:500]}") + wrong)
-    answer: dict[str, Any] = response.json()
-    return answer
 
 
 def _progress(*, quiet: bool) -> Progress:
