@@ -19,7 +19,7 @@ from services.notify.console_overview import Overview
 from services.notify.console_pages import ConsolePages
 from services.notify.console_rates import RateWatch
 from services.notify.console_session import Sessions, SignInThrottle
-from services.notify.console_subscriptions import Subscriptions
+from services.notify.console_subscriptions import Sources, Subscriptions
 from services.notify.delivery_history import DeliveryHistory
 from services.notify.engine import Engine
 from services.notify.secret_box import SecretBox
@@ -50,7 +50,9 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
             pages=pages,
             overview=Overview(redis, rates),
             items=Items(redis, WayReader(redis, engine.store, engine.event_log)),
-            subscriptions=Subscriptions(redis, engine.store, engine.subscribing, history, engine.replays),
+            subscriptions=Subscriptions(
+                redis, Sources(engine.store, engine.websub.store, engine.subscribing, history, engine.replays)
+            ),
             deliveries=Deliveries(redis, engine.store, engine.subscribing, history, engine.event_log),
             letters=LetterPages(redis, engine.store),
             acts=Acts(tools),

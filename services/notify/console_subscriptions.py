@@ -12,6 +12,7 @@ from services.notify.replays import ReplayStore
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
+from services.notify.websub_subscriptions import FeedSubscription, FeedSubscriptionStore
 from shared.auth import ApiKey
 from shared.clock import from_ms
 from shared.ids import SubscriptionId
@@ -34,29 +35,46 @@ class Row:
     """Until when a failing endpoint is spared: its circuit is open."""
 
 
+@dataclass(frozen=True)
+class FeedRow:
+    """A feed's subscriber in the list."""
+
+    subscription: FeedSubscription
+    attempts: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What knows of subscriptions: endpoints', feeds', and what was tried and is tried again."""
+
+    store: SubscriptionStore
+    feeds: FeedSubscriptionStore
+    subscribing: Subscribing
+    history: DeliveryHistory
+    replays: ReplayStore
+
+
 class Subscriptions:
     """Reads what the pages about subscriptions show."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        store: SubscriptionStore,
-        subscribing: Subscribing,
-        history: DeliveryHistory,
-        replays: ReplayStore,
-    ) -> None:
+    def __init__(self, redis: Redis, sources: Sources) -> None:
         self._redis = redis
-        self._store = store
-        self._subscribing = subscribing
-        self._history = history
-        self._replays = replays
+        self._store = sources.store
+        self._feeds = sources.feeds
+        self._subscribing = sources.subscribing
+        self._history = sources.history
+        self._replays = sources.replays
 
     async def all(self, key: ApiKey, state: str | None, page: int) -> View:
         """Return the list, a page of it, of one state only if one is given."""
         everyone = await self._subscribing.list(key)
         wanted = [one for one in reversed(everyone) if state in (None, one.state)]
         start = (page - 1) * _SHOWN
+        feeds = await self._feeds.list()
         values = {
+            "feeds": await self._feed_rows(sorted(feeds, key=lambda one: (one.path, one.callback))[:_SHOWN]),
+            "feed_total": len(feeds),
             "rows": await self._rows(wanted[start : start + _SHOWN]),
             "counts": {name: sum(one.state == name for one in everyone) for name in STATES},
             "total": len(everyone),
@@ -77,6 +95,15 @@ class Subscriptions:
         return [
             Row(one, waiting, attempts, *(from_ms(int(moment)) if moment else None for moment in moments))
             for one, waiting, attempts, moments in zip(subscriptions, found[::3], found[1::3], found[2::3], strict=True)
+        ]
+
+    async def _feed_rows(self, subscriptions: Sequence[FeedSubscription]) -> Sequence[FeedRow]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for one in subscriptions:
+            pipeline.xlen(self._store.shard_of(one.id).attempts(one.id))
+        counts = await pipeline.execute() if subscriptions else []
+        return [
+            FeedRow(one, attempts, from_ms(one.expires_ms)) for one, attempts in zip(subscriptions, counts, strict=True)
         ]
 
     async def one(

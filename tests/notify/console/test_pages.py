@@ -10,6 +10,7 @@ from shared.settings import Settings
 from tests.factories import an_item, some_settings
 from tests.fakes import Clarion, eventually, receiving
 from tests.notify.console.operators import ConsoleOperator, text_of
+from tests.notify.websub_fakes import a_subscriber
 
 EVIL = 'The <script>alert("1")</script> "harbour" & \'sea\''
 
@@ -217,3 +218,17 @@ async def test_what_is_not_there_is_said_so_on_a_page(operator: ConsoleOperator)
         assert "<b>" not in answer.text
         if "%2f" not in path:
             assert "Back to the overview" in answer.text, path
+
+
+async def test_the_subscribers_of_feeds_stand_below_the_endpoints(clarion: Clarion, operator: ConsoleOperator) -> None:
+    topic = f"{clarion.settings.base_url}/en/feed.atom"
+    await clarion.page("/en/feed.atom")
+    async with a_subscriber() as subscriber:
+        asked = {"hub.mode": "subscribe", "hub.topic": topic, "hub.callback": subscriber.url}
+
+        assert (await clarion.http.post("/hub", data=asked)).status_code == 202
+
+        page = await shows(
+            operator, "/console/subscriptions", "Subscribers of feeds 1", subscriber.url, "/en/feed.atom"
+        )
+    assert "Nobody has subscribed yet" in page
