@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.typing import EncodableT
 
 from services.notify.background import in_background
 from services.notify.event_log import EventLog
 from services.notify.shard_advance import LogReading, ShardAdvance
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
-from shared import keys, metrics
+from shared import keys
+from shared.dead_letters import DeadLetters
 from shared.streams import Entry
 
 log = structlog.get_logger()
@@ -42,6 +42,7 @@ class LogConsumer:
         on_enqueued: Callable[[], None],
     ) -> None:
         self._redis = redis
+        self._dead_letters = DeadLetters(redis)
         self._store = store
         self._event_log = event_log
         self._advance = advance
@@ -105,8 +106,4 @@ class LogConsumer:
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Keep an entry that could not be handled where people look for it, and acknowledge it."""
-        letter: dict[EncodableT, EncodableT] = dict(entry.fields.items())
-        letter |= {"stream": keys.PAGES_STREAM, "entry": entry.id, "reason": reason}
-        await self._redis.xadd(keys.DEAD_LETTERS, letter)
-        await self._redis.xack(keys.PAGES_STREAM, GROUP, entry.id)
-        metrics.dead_letters_total.labels(stream="pages").inc()
+        await self._dead_letters.bury(keys.PAGES_STREAM, GROUP, entry.id, reason)
