@@ -8,11 +8,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 
+from services.notify.address_guard import AddressGuard
 from services.notify.console_service import running_console
 from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.deliveries_api import deliveries_router
 from services.notify.delivery_history import DeliveryHistory
-from services.notify.egress import AddressGuard
 from services.notify.engine import Engine, running_engine
 from services.notify.events_api import events_router
 from services.notify.replays_api import replays_router

@@ -7,7 +7,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from services.notify.egress import AddressGuard, url_problem
+from services.notify.address_guard import AddressGuard, url_problem
 from services.notify.signer import signing_key
 from services.notify.subscriptions import KNOWN_TYPES
 from shared.errors import FieldError, Invalid, Malformed, TooLarge

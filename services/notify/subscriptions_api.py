@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from services.notify.egress import AddressGuard
+from services.notify.address_guard import AddressGuard
 from services.notify.subscribing import LogNoLongerReaches, Made, Subscribing
 from services.notify.subscription_requests import (
     ResumeRequest,

@@ -7,7 +7,8 @@ from datetime import timedelta
 from fastapi import APIRouter
 from redis.asyncio import Redis
 
-from services.notify.egress import AddressGuard, Egress
+from services.notify.address_guard import AddressGuard
+from services.notify.egress import Egress
 from services.notify.lease_loop import LeaseLoop, Work
 from services.notify.rsscloud import RssCloud
 from services.notify.secret_box import SecretBox

@@ -13,7 +13,7 @@ import structlog
 from yarl import URL
 
 from services.notify.deliveries import Attempt, Delivered, GiveUp, Outcome, TryAgain, outcome_name
-from services.notify.egress import NoAnswer
+from services.notify.http_connection import NoAnswer
 from services.notify.retry_policy import next_delay, outcome_of, parse_retry_after
 from services.notify.secret_box import SecretBox
 from services.notify.sender import ANSWER_KEPT_BYTES, USER_AGENT, Post
@@ -89,7 +89,7 @@ class Distribution:
             answer = await self._doors.post(URL(subscription.callback, encoded=True), headers, body)
         except NoAnswer as error:
             return TryAgain(error.reason, error.detail), ""
-        outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("Retry-After"), datetime.now(UTC)))
+        outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("retry-after"), datetime.now(UTC)))
         is_good = isinstance(outcome, Delivered)
         return outcome, "" if is_good else answer.body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
 
@@ -141,15 +141,14 @@ def _denial(subscription: FeedSubscription) -> FeedRequest:
 
 def _tell(lease: FeedLease, attempt: Attempt, settlement: FeedSettlement) -> None:
     outcome = attempt.outcome
-    reason = "" if isinstance(outcome, Delivered) else outcome.reason
-    metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=reason).inc()
+    metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=outcome.reason).inc()
     log.info(
         "feed.sent" if isinstance(outcome, Delivered) else "feed.not_sent",
         subscription=lease.subscription.id,
         feed=lease.subscription.path,
         attempt=attempt.number,
         status=outcome.status,
-        reason=reason or None,
+        reason=outcome.reason or None,
         took_ms=attempt.duration_ms,
         next_in_seconds=round(settlement.wait.total_seconds(), 1) if settlement.verdict == "retry" else None,
     )

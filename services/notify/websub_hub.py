@@ -7,7 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
-from services.notify.egress import AddressGuard
+from services.notify.address_guard import AddressGuard
 from services.notify.secret_box import SecretBox
 from services.notify.topic_reader import TopicReader
 from services.notify.websub_requests import (

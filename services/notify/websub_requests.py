@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal
 from urllib.parse import parse_qsl, quote
 
-from services.notify.egress import AddressGuard, url_problem
+from services.notify.address_guard import AddressGuard, url_problem
 from services.notify.subscription_requests import MAX_URL_CHARS
 from shared.errors import Refused
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import structlog
 from yarl import URL
 
-from services.notify.egress import Answer, NoAnswer
+from services.notify.http_connection import Answer, NoAnswer
 from services.notify.sender import USER_AGENT
 from services.notify.websub_queue import RequestLease, RequestSettlement
 from services.notify.websub_subscriptions import FeedRequest, FeedSubscription

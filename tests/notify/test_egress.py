@@ -13,7 +13,9 @@ from aiohttp import web
 from yarl import URL
 
 from services.notify.address_classes import Address
-from services.notify.egress import MAX_ANSWER_BYTES, AddressGuard, Egress, NoAnswer, open_egress, url_problem
+from services.notify.address_guard import AddressGuard, url_problem
+from services.notify.egress import Egress, open_egress
+from services.notify.http_connection import MAX_ANSWER_BYTES, NoAnswer
 from services.notify.name_resolver import NameResolver
 from tests.notify.factories import LOOPBACK, a_receiver
 
@@ -357,3 +359,24 @@ async def test_the_default_pool_is_not_used_for_names() -> None:
     names.close()
 
     assert threads[0].startswith("dns")
+
+
+async def test_a_connection_that_was_just_opened_and_says_nothing_costs_an_attempt(egress: Egress) -> None:
+    connections = 0
+
+    def serve(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+
+    async with a_server(serve) as url:
+        caught = await refusal(egress, url)
+
+    assert (caught.reason, connections) == ("connect", 1)
+
+
+async def test_a_header_with_a_line_break_is_not_sent(egress: Egress) -> None:
+    async with a_receiver() as receiver:
+        with pytest.raises(ValueError, match="line break"):
+            await egress.post(URL(receiver.url), {"X-Own": "a\r\nHost: elsewhere"}, b"{}")
+
+        assert receiver.heard == []
