@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
 
 from shared.clock import iso
 from shared.ids import EventId, ItemId, LogId
@@ -97,7 +98,7 @@ class AnnouncedEvent:
             occurred_at=fields["occurred_at"],
             trace_id=fields["trace_id"],
             body=fields["body"],
-            feeds=tuple(json.loads(fields["feeds"])),
+            feeds=tuple(from_json(fields["feeds"])),
         )
 
 

@@ -7,7 +7,7 @@ and its streams, `{d0}`, `{d1}`, … for the delivery shards.
 
 from dataclasses import dataclass
 
-from shared.ids import ItemId, SubscriptionId
+from shared.ids import EventId, ItemId, SubscriptionId
 from shared.listings import Listing
 
 ITEMS_STREAM = "{site}:items"
@@ -220,3 +220,12 @@ class Shard:
     def websub_cursor(self) -> str:
         """The last entry of the log whose feeds are marked."""
         return self._key("websub-cursor")
+
+
+def delivery_tally(shard: Shard, event: EventId) -> str:
+    """
+    Hash: of an event's deliveries in this shard, how many were `enqueued`, `delivered` and given up (`dead`).
+
+    `last_ms` tells when one was delivered last.
+    """
+    return f"{{d{shard.number}}}:tally:{event}"

@@ -15,11 +15,11 @@ QUICK_SECONDS = 1.0
 _QUICK_SECONDS_WHEN_FULL = 0.1
 
 # What an endpoint has to bear at a time: until it has answered well; as a rule; and after a run of quick good answers,
-# up to half the quick slots, so that others always find some.
+# all quick slots but a few, which others always find free.
 AT_FIRST = 1
 PROVEN = 4
 TRUSTED = 16
-MOST = QUICK // 2
+MOST = QUICK - QUICK // 8
 # By the quick good answers in a row that each takes.
 _TRUST = ((256, MOST), (32, TRUSTED), (1, PROVEN), (0, AT_FIRST))
 
@@ -62,9 +62,9 @@ class AttemptSlots:
         return self._slow_limit - len(self._slow)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether quick attempts are under way: soon some of them will have landed."""
-        return bool(self._quick)
+    def quick(self) -> int:
+        """How many quick attempts are under way: soon they will have landed."""
+        return len(self._quick)
 
     @property
     def under_way(self) -> Iterator[UnderWay]:

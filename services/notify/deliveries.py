@@ -1,9 +1,10 @@
 """What a delivery is, what an attempt may come to, and how both are kept in the store."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic_core import from_json, to_json
 
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
 
@@ -16,6 +17,7 @@ class Delivered:
     """The endpoint answered 2xx."""
 
     status: int
+    reason: ClassVar[Literal[""]] = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,13 @@ class Delivery:
     enqueued_ms: int
     attempts: int = 0
     body: str | None = None
+    is_again: bool = False
+    """Whether it was over before, and is made again."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is one of those that the event is to reach: a ping is not, nor is what is sent a second time."""
+        return self.body is None and not self.is_again
 
     def after_attempt(self) -> "Delivery":
         return replace(self, attempts=self.attempts + 1)
@@ -71,11 +80,13 @@ class Delivery:
         }
         if self.body is not None:
             state["body"] = self.body
-        return json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+        if self.is_again:
+            state["is_again"] = True
+        return to_json(state).decode()
 
     @classmethod
     def from_json(cls, delivery_id: DeliveryId, state: str) -> "Delivery":
-        kept = json.loads(state)
+        kept = from_json(state)
         return cls(
             id=delivery_id,
             event_id=EventId(kept["event_id"]),
@@ -84,6 +95,7 @@ class Delivery:
             enqueued_ms=int(kept["enqueued_ms"]),
             attempts=int(kept["attempts"]),
             body=kept.get("body"),
+            is_again=kept.get("is_again", False),
         )
 
 
@@ -126,7 +138,7 @@ class Attempt:
         }
         if not isinstance(self.outcome, Delivered):
             line |= {"reason": self.outcome.reason, "detail": self.outcome.detail, "answer": self.answer}
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        return to_json(line).decode()
 
 
 def outcome_name(outcome: Outcome) -> Literal["delivered", "failed", "given_up"]:

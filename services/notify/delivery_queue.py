@@ -5,11 +5,10 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib.resources import files
 from typing import Any
 
+from pydantic_core import to_json
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from services.notify.deliveries import (
     Delivered,
@@ -24,9 +23,10 @@ from services.notify.deliveries import (
     TryAgain,
 )
 from services.notify.retry_policy import LONGEST_RETRY_AFTER
+from services.notify.script_runner import Call, ScriptRunner, numbered
 from services.notify.subscriptions import Subscription
 from shared.ids import DeliveryId, SubscriptionId
-from shared.keys import Shard
+from shared.keys import Shard, delivery_tally
 
 ATTEMPTS_KEPT = 100
 ATTEMPTS_KEPT_FOR = timedelta(days=7)
@@ -34,8 +34,6 @@ ATTEMPTS_KEPT_FOR = timedelta(days=7)
 FAILURES_TO_OPEN = 5
 # How many of the endpoints that are due next a turn names: as many as there are quick slots.
 _HEADS = 64
-
-_Script = Sequence[str | int]
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class QueueRules:
     keep_dead_letters: timedelta = timedelta(days=30)
 
     def settling(self) -> tuple[int, ...]:
-        """Return the arguments of settle.lua that are the same for every endpoint."""
+        """Return the arguments of settle.lua that are the same for every shard."""
         circuit = FAILURES_TO_OPEN, _ms(self.open_first), _ms(self.open_most)
         return ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), *circuit, _ms(self.keep_dead_letters)
 
@@ -116,75 +114,63 @@ class DeliveryQueue:
     """Runs turns: every script of a turn, for all shards, in one round trip."""
 
     def __init__(self, redis: Redis, rules: QueueRules) -> None:
-        self._redis = redis
         self._lease_ms = _ms(rules.lease_for)
         self._settling = rules.settling()
         # Tokens are unlike those of any other process, and unlike each other.
         self._process = secrets.token_hex(6)
         self._count = itertools.count()
-        self._scripts = {name: files("services.notify").joinpath(name).read_text() for name in (_LEASE, _SETTLE)}
-        self._digests: dict[str, str] = {}
+        self._scripts = ScriptRunner(redis, (_LEASE, _SETTLE))
 
     async def turn(self, turns: Sequence[ShardTurn]) -> list[Turned]:
         """Settle and lease in each of these shards. Raises RedisError; settling again after that does no harm."""
         token = f"{self._process}{next(self._count):x}"
         calls = [call for turn in turns for call in self._calls(turn, token)]
-        answers = iter(await self._run(calls) if calls else [])
+        answers = iter(await self._scripts.run(calls))
         return [_read(turn, token, answers) for turn in turns]
 
-    def _calls(self, turn: ShardTurn, token: str) -> Iterable[tuple[str, list[str], _Script]]:
-        shard = turn.shard
-        for subscription_id, settlements in _by_subscription(turn.settlements).items():
-            settle_keys = [
-                *(shard.due, shard.leased(subscription_id), shard.later(subscription_id)),
-                *(shard.deliveries(subscription_id), shard.attempts(subscription_id)),
-                *(shard.endpoint(subscription_id), shard.dead_letters),
-            ]
-            arguments = [argument for one in settlements for argument in _settle_arguments(one)]
-            yield _SETTLE, settle_keys, [subscription_id, *self._settling, *arguments]
-        if turn.version is None:
-            return
-        lease_keys = [shard.due, shard.version]
-        for look in turn.looks:
-            lease_keys += _queue_keys(shard, look.subscription.id)
-        head: list[str | int] = [turn.version, token, self._lease_ms, turn.quick, turn.slow]
-        head += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR)]
-        yield _LEASE, lease_keys, [*head, *(argument for look in turn.looks for argument in look.arguments())]
+    def _calls(self, turn: ShardTurn, token: str) -> Iterable[Call]:
+        if turn.settlements:
+            yield self._settle(turn.shard, turn.settlements)
+        if turn.version is not None:
+            yield self._lease(turn, turn.version, token)
 
-    async def _run(self, calls: Sequence[tuple[str, list[str], _Script]]) -> list[Any]:  # Any: what scripts answer
-        """Run scripts in one round trip; redis-py's own would ask first, every time, whether the server knows them."""
-        while True:
-            if not self._digests:
-                self._digests = {name: await self._redis.script_load(text) for name, text in self._scripts.items()}
-            pipeline = self._redis.pipeline(transaction=False)
-            for name, script_keys, arguments in calls:
-                pipeline.evalsha(self._digests[name], len(script_keys), *script_keys, *arguments)
-            try:
-                return await pipeline.execute()
-            except NoScriptError:
-                # The server has restarted.
-                self._digests = {}
+    def _settle(self, shard: Shard, settlements: Sequence[Settlement]) -> Call:
+        endpoints = numbered(one.lease.subscription_id for one in settlements)
+        tallies = numbered(tally for one in settlements if (tally := _tally(shard, one)))
+        settle_keys = [shard.due, shard.dead_letters]
+        for one in endpoints:
+            settle_keys += [shard.leased(one), shard.later(one), shard.deliveries(one)]
+            settle_keys += [shard.attempts(one), shard.endpoint(one)]
+        told = [
+            (endpoints[one.lease.subscription_id], tallies.get(_tally(shard, one), 0), *_settle_arguments(one))
+            for one in settlements
+        ]
+        return Call(_SETTLE, [*settle_keys, *tallies], [*self._settling, to_json(told), *endpoints])
+
+    def _lease(self, turn: ShardTurn, version: int, token: str) -> Call:
+        shard = turn.shard
+        lease_keys = [shard.due, shard.version]
+        arguments: list[str | int] = [version, token, self._lease_ms, turn.quick, turn.slow]
+        arguments += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR)]
+        for look in turn.looks:
+            one = look.subscription.id
+            lease_keys += [shard.ready(one), shard.later(one), shard.leased(one)]
+            lease_keys += [shard.deliveries(one), shard.endpoint(one), shard.attempts(one)]
+            arguments += look.arguments()
+        return Call(_LEASE, lease_keys, arguments)
 
 
 _LEASE = "lease_due.lua"
 _SETTLE = "settle.lua"
 
 
-def _queue_keys(shard: Shard, one: SubscriptionId) -> tuple[str, ...]:
-    return (
-        *(shard.ready(one), shard.later(one), shard.leased(one)),
-        *(shard.deliveries(one), shard.endpoint(one), shard.attempts(one)),
-    )
-
-
-def _by_subscription(settlements: Iterable[Settlement]) -> dict[SubscriptionId, list[Settlement]]:
-    grouped: dict[SubscriptionId, list[Settlement]] = {}
-    for one in settlements:
-        grouped.setdefault(one.lease.subscription_id, []).append(one)
-    return grouped
+def _tally(shard: Shard, one: Settlement) -> str:
+    delivery = one.lease.delivery
+    return delivery_tally(shard, delivery.event_id) if delivery.is_counted else ""
 
 
 def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
+    """Return what settle.lua is told of a delivery behind its places."""
     wait_ms = left_alone_ms = 0
     heard = _heard(one.attempt.outcome)
     match one.verdict:
@@ -213,9 +199,10 @@ def _heard(outcome: Outcome) -> str:
 
 def _read(turn: ShardTurn, token: str, answers: Any) -> Turned:  # Any: an iterator over what scripts answer
     failing_ms = {}
-    for subscription_id in _by_subscription(turn.settlements):
-        _, since_ms, now_ms = next(answers)
-        failing_ms[subscription_id] = now_ms - since_ms if since_ms else 0
+    if turn.settlements:
+        now_ms, *since = next(answers)
+        endpoints = numbered(one.lease.subscription_id for one in turn.settlements)
+        failing_ms = {one: now_ms - since_ms if since_ms else 0 for one, since_ms in zip(endpoints, since, strict=True)}
     if turn.version is None:
         return Turned(None, failing_ms)
     now_ms, leases, heads, _ = next(answers)

@@ -29,8 +29,8 @@ OnFailing = Callable[[SubscriptionId, int], Awaitable[None]]
 # What another process enqueues is found so soon.
 _POLL_SECONDS = 0.25
 _LONGEST_BACK_OFF_SECONDS = 2.0
-# While attempts are in the air, a turn waits as long as the last one took, between these: what lands meanwhile shares
-# its round trip, which costs as much CPU as an attempt, and a slow store is asked less often.
+# While attempts are in the air, a turn waits until half of them have landed, which then share its round trip; it costs
+# as much CPU as some attempts. It waits no longer than the last one took, between these, so that few are not held up.
 _GATHER_SECONDS = (0.003, 0.02)
 # After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
 _HAND_BACK_SECONDS = 0.6
@@ -88,6 +88,9 @@ class DeliveryWorker:
         self._shards = [_ShardWork(mirror) for mirror in store.mirrors]
         self._first = 0
         self._bell = asyncio.Event()
+        # How many attempts are yet to land before a turn is worth its while.
+        self._landing = 0
+        self._enough = asyncio.Event()
         self._stopping = False
 
     def ring(self) -> None:
@@ -124,10 +127,19 @@ class DeliveryWorker:
                 back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
             else:
                 back_off = 0.05
-                if self._slots.is_busy:
-                    least, most = _GATHER_SECONDS
-                    await asyncio.sleep(min(most, max(least, time.monotonic() - began)))
+                await self._gather(time.monotonic() - began)
                 await self._wait()
+
+    async def _gather(self, turn_seconds: float) -> None:
+        """Let attempts land that can share a turn."""
+        self._landing = -(-self._slots.quick // 2)
+        if not self._landing:
+            return
+        self._enough.clear()
+        least, most = _GATHER_SECONDS
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(most, max(least, turn_seconds))):
+                await self._enough.wait()
 
     async def _wait(self) -> None:
         now = time.monotonic()
@@ -236,6 +248,9 @@ class DeliveryWorker:
         finally:
             self._slots.end(under_way, is_good=is_good)
             self._bell.set()
+            self._landing -= 1
+            if self._landing <= 0:
+                self._enough.set()
 
     async def _finish(self, ends: float) -> None:
         """Wait for what is in the air and settle it as it lands; cut off the rest and hand it back."""

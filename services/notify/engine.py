@@ -63,7 +63,7 @@ async def running_engine(
     secret_box = SecretBox(settings.secrets_key)
     store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
     event_log = EventLog(redis)
-    advance = ShardAdvance(redis, store, event_log)
+    advance = ShardAdvance(redis, store, event_log, settings.log_retention)
     subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue)
     async with (
         open_egress(settings.egress_allow, settings.attempt_timeout, names) as egress,

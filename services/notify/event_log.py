@@ -19,7 +19,7 @@ log = structlog.get_logger()
 # A body has at most 20 kB, so at the worst 40 MB; as a rule 1 to 2 kB each.
 _CACHED_EVENTS = 2000
 # Queues are in the order of the log: whoever asks for an event asks for those after it next.
-_READ_AHEAD = 50
+_READ_AHEAD = 200
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The rules of fan-out: which subscriptions an event is for, and in what order deliveries are enqueued."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from pydantic_core import from_json
 
 from services.notify.subscriptions import Filter, Subscription
 from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
@@ -98,7 +99,7 @@ def candidate(logged: LoggedEvent) -> Candidate:
     event = logged.event
     if event.type == FEEDS_CHANGED:
         return Candidate(logged.log_id, position(logged.log_id), event)
-    item = json.loads(event.body)["data"]["item"]
+    item = from_json(event.body)["data"]["item"]
     facts = Facts(event.type, item["lang"], item["section"], item["source"], frozenset(item.get("tags") or ()))
     return Candidate(logged.log_id, position(logged.log_id), event, facts)
 

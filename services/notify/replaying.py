@@ -121,7 +121,8 @@ class Replaying:
                 facts = candidate(logged).facts
                 if facts is not None and wanted.matches(facts):
                     event, one = logged.event, delivery_id(logged.event.id, subscription.id)
-                    found.append((Delivery(one, event.id, event.type, logged.log_id, now_ms), ""))
+                    again = Delivery(one, event.id, event.type, logged.log_id, now_ms, is_again=True)
+                    found.append((again, ""))
         return found, _nearer(page.last, replay.end)
 
 

@@ -1,12 +1,19 @@
 """Run Lua scripts many at a time, in one round trip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
+
+_Name = TypeVar("_Name", bound=str)
+
+
+def numbered(names: Iterable[_Name]) -> dict[_Name, int]:
+    """Return the different names, each with its place among them as Lua counts."""
+    return {name: place for place, name in enumerate(dict.fromkeys(names), start=1)}
 
 
 @dataclass(frozen=True)
@@ -15,17 +22,17 @@ class Call:
 
     script: str
     keys: Sequence[str]
-    arguments: Sequence[str | int]
+    arguments: Sequence[str | int | bytes]
 
 
 class ScriptRunner:
     """Knows some scripts by their digests. redis-py's own would ask the server, every time, whether it knows them."""
 
-    def __init__(self, redis: Redis, names: Sequence[str], prelude: str) -> None:
+    def __init__(self, redis: Redis, names: Sequence[str], prelude: str | None = None) -> None:
         """`prelude` is a file that stands before each script."""
         self._redis = redis
         folder = files("services.notify")
-        beginning = folder.joinpath(prelude).read_text(encoding="utf-8")
+        beginning = folder.joinpath(prelude).read_text(encoding="utf-8") if prelude else ""
         self._scripts = {name: beginning + folder.joinpath(name).read_text(encoding="utf-8") for name in names}
         self._digests: dict[str, str] = {}
 

@@ -3,17 +3,22 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
+from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog, is_before
 from services.notify.fan_out import Candidate, Cursor, Plan, PlannedDelivery, candidate, plan, position
+from services.notify.script_runner import numbered
 from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription
 from shared.errors import NotFound
 from shared.ids import LogId, SubscriptionId
+from shared.keys import Shard, delivery_tally
 from shared.lua import load_script
 
 log = structlog.get_logger()
@@ -67,8 +72,16 @@ class LogReading:
 class ShardAdvance:
     """Moves shards along the log. Two replicas at one shard do no harm: one of each two steps comes too late."""
 
-    def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        store: SubscriptionStore,
+        event_log: EventLog,
+        tallies_kept: timedelta = timedelta(days=30),
+    ) -> None:
+        """`tallies_kept` is how long it is told how many of an event's deliveries were heard."""
         self._store = store
+        self._tallies_kept_ms = int(tallies_kept.total_seconds() * 1000)
         self._event_log = event_log
         self._fan_out = load_script(redis, "services.notify", "fan_out.lua")
 
@@ -90,7 +103,7 @@ class ShardAdvance:
             if subscription_id not in mirror.subscriptions:
                 raise NotFound(f'there is no subscription "{subscription_id}"')
             cursor = await self._store.cursor(mirror.shard)
-            appended = await self._write(mirror, [(subscription_id, delivery)], cursor, cursor)
+            appended = await self._write(mirror, [_Enqueued(subscription_id, delivery)], cursor, cursor)
 
     async def _live_step(self, mirror: ShardMirror, reading: LogReading) -> int | None:
         """Take one step; return how much was enqueued, or None at the end of the log."""
@@ -145,34 +158,46 @@ class ShardAdvance:
         self, mirror: ShardMirror, step: Plan, seen: Cursor, record: Subscription | None = None
     ) -> int:
         now_ms = int(time.time() * 1000)
-        deliveries = [(planned.subscription_id, _delivery(planned, now_ms)) for planned in step.deliveries]
+        deliveries = [_enqueued(planned, mirror.shard, now_ms) for planned in step.deliveries]
         return await self._write(mirror, deliveries, seen, step.cursor, record)
 
     async def _write(
         self,
         mirror: ShardMirror,
-        deliveries: Sequence[tuple[SubscriptionId, Delivery]],
+        deliveries: "Sequence[_Enqueued]",
         seen: Cursor,
         after: Cursor,
         record: Subscription | None = None,
     ) -> int:
         """Return how many deliveries were enqueued, or -1 when someone else was faster and nothing was written."""
         shard = mirror.shard
-        concerned = dict.fromkeys(subscription_id for subscription_id, _ in deliveries)
-        places = {subscription_id: place for place, subscription_id in enumerate(concerned, start=1)}
+        places = numbered(one.subscription_id for one in deliveries)
+        tallies = numbered(one.tally for one in deliveries if one.tally)
         queue_keys = [key for one in places for key in (shard.ready(one), shard.deliveries(one))]
+        shard_keys = shard.cursor, shard.version, shard.due, shard.subscriptions, shard.changes
         changed = ("", "") if record is None else (record.id, record.model_dump_json())
-        arguments: list[str | int] = [mirror.version, *cursor_fields(seen), *cursor_fields(after), *changed]
-        arguments += [CHANGES_REMEMBERED, len(places), *places]
-        for subscription_id, delivery in deliveries:
-            arguments += [places[subscription_id], delivery.id, delivery.to_json()]
+        told = [
+            (places[one.subscription_id], tallies.get(one.tally, 0), one.delivery.id, one.delivery.to_json())
+            for one in deliveries
+        ]
+        cursors = *cursor_fields(seen), *cursor_fields(after)
+        kept = CHANGES_REMEMBERED, to_json(told), self._tallies_kept_ms
         return int(
             await self._fan_out(
-                keys=[shard.cursor, shard.version, shard.due, shard.subscriptions, shard.changes, *queue_keys],
-                args=arguments,
+                keys=[*shard_keys, *queue_keys, *tallies], args=[mirror.version, *cursors, *changed, *kept, *places]
             )
         )
 
 
-def _delivery(planned: PlannedDelivery, now_ms: int) -> Delivery:
-    return Delivery(planned.id, planned.event.id, planned.event.type, planned.log_id, now_ms)
+@dataclass(frozen=True)
+class _Enqueued:
+    subscription_id: SubscriptionId
+    delivery: Delivery
+    tally: str = ""
+    """Where it is counted among those that the event is to reach; empty for what is made by itself or again."""
+
+
+def _enqueued(planned: PlannedDelivery, shard: Shard, now_ms: int) -> _Enqueued:
+    event = planned.event
+    delivery = Delivery(planned.id, event.id, event.type, planned.log_id, now_ms)
+    return _Enqueued(planned.subscription_id, delivery, delivery_tally(shard, event.id))

@@ -24,7 +24,7 @@ from services.notify.delivery_queue import FAILURES_TO_OPEN, DeliveryQueue, Leas
 from services.notify.subscriptions import Subscription
 from shared.clock import store_now, to_ms
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
-from shared.keys import Shard
+from shared.keys import Shard, delivery_tally
 from tests.notify.factories import a_subscription, eventually
 
 SHARD = Shard(0)
@@ -275,6 +275,40 @@ async def test_attempts_are_kept_up_to_a_hundred(redis: Redis, queue: DeliveryQu
         await settle(queue, held, Done())
 
     assert await redis.xlen(SHARD.attempts(one.id)) == 100
+
+
+async def test_what_is_heard_and_what_is_given_up_is_counted_for_its_event(redis: Redis, queue: DeliveryQueue) -> None:
+    one, tally = a_subscription("one"), delivery_tally(SHARD, EventId("a"))
+    await redis.hset(tally, "enqueued", "2")
+    for verdict in (Done(), Dropped("status")):
+        await enqueue(redis, one, "a")
+        await settle(queue, (await lease(queue, one)).leases[0], verdict)
+
+    counted = await redis.hgetall(tally)
+
+    assert int(counted.pop("last_ms")) <= to_ms(await store_now(redis))
+    assert counted == {"enqueued": "2", "delivered": "1", "dead": "1"}
+
+
+async def test_what_is_sent_again_is_not_counted_again(redis: Redis, queue: DeliveryQueue) -> None:
+    one, tally = a_subscription("one"), delivery_tally(SHARD, EventId("a"))
+    await redis.hset(tally, "enqueued", "1")
+    again = Delivery(DeliveryId("a"), EventId("a"), "item.published.v1", LogId("1-0"), 0, is_again=True)
+    await enqueue(redis, one, "a")
+    await redis.hset(SHARD.deliveries(one.id), "a", again.to_json())
+
+    await settle(queue, (await lease(queue, one)).leases[0], Done())
+
+    assert await redis.hgetall(tally) == {"enqueued": "1"}
+
+
+async def test_a_count_that_is_no_longer_kept_is_not_begun_anew(redis: Redis, queue: DeliveryQueue) -> None:
+    one = a_subscription("one")
+    await enqueue(redis, one, "a")
+
+    await settle(queue, (await lease(queue, one)).leases[0], Done())
+
+    assert not await redis.exists(delivery_tally(SHARD, EventId("a")))
 
 
 async def test_scripts_are_told_again_to_a_server_that_forgot_them(redis: Redis, queue: DeliveryQueue) -> None:

@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.consumer import LogConsumer
+from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog
 from services.notify.shard_advance import ShardAdvance
 from services.notify.subscription_store import SubscriptionStore, WrongShardCount, settle_shard_count
@@ -14,7 +15,8 @@ from services.notify.subscriptions import Subscription
 from shared import keys
 from shared.clock import store_now
 from shared.events import FEEDS_CHANGED, AnnouncedEvent
-from shared.ids import EventId, LogId, SubscriptionId
+from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.keys import Shard, delivery_tally
 from tests.notify.factories import a_subscription, an_event, announce
 
 SHARDS = 2
@@ -106,6 +108,30 @@ async def test_one_event_for_more_endpoints_than_one_step_takes(replica: Replica
     await replica.consumer.advance_all()
 
     assert all([await replica.queued(name) == ["e0", "e1"] for name in names])
+
+
+async def test_how_many_an_event_is_for_is_counted_once_whoever_fans_it_out(redis: Redis) -> None:
+    replicas = [Replica(redis) for _ in range(3)]
+    await replicas[0].subscribe(*(f"s{n:04}" for n in range(600)))
+    await announce(redis, *events(2))
+
+    await asyncio.gather(*(replica.consumer.advance_all() for replica in replicas))
+
+    for event in ("e0", "e1"):
+        tallies = [delivery_tally(Shard(number), EventId(event)) for number in range(SHARDS)]
+        assert sum([int(await redis.hget(tally, "enqueued") or 0) for tally in tallies]) == 600
+        assert all([await redis.ttl(tally) > 0 for tally in tallies])
+
+
+async def test_a_delivery_that_is_made_by_itself_is_not_counted(replica: Replica) -> None:
+    await replica.subscribe("a")
+    shard = replica.store.shard_of(SubscriptionId("a"))
+    ping = Delivery(DeliveryId("p-a"), EventId("p"), "ping.v1", LogId("0-0"), 0, body="{}")
+
+    await ShardAdvance(replica.redis, replica.store, replica.event_log).enqueue(SubscriptionId("a"), ping)
+
+    assert await replica.queued("a") == ["p"]
+    assert not await replica.redis.exists(delivery_tally(shard, EventId("p")))
 
 
 async def test_two_replicas_at_once_enqueue_everything_once(redis: Redis) -> None:
