@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -15,6 +16,7 @@ from services.notify.background import ended
 from services.notify.deliveries import Delivered, Lease, Settlement
 from services.notify.delivering import interrupted
 from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTurn, Turned
+from services.notify.flights import HAND_BACK_SECONDS, Flights
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from services.notify.subscriptions import Subscription
 from shared.ids import SubscriptionId
@@ -32,8 +34,6 @@ _LONGEST_BACK_OFF_SECONDS = 2.0
 # While attempts are in the air, a turn waits until half of them have landed, which then share its round trip; it costs
 # as much CPU as some attempts. It waits no longer than the last one took, between these, so that few are not held up.
 _GATHER_SECONDS = (0.003, 0.02)
-# After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
-_HAND_BACK_SECONDS = 0.6
 # A lease outlasts the attempt it is for by 5 s. Whoever wakes up later than this, having been frozen, does not begin:
 # the delivery may be in another hand by then, and an ordered endpoint further on.
 _TOO_LATE_SECONDS = 4.0
@@ -53,6 +53,10 @@ class _ShardWork:
     to_look_at: set[SubscriptionId] = field(default_factory=set)
     look_at: float = 0.0
     """When to ask again what is due, whatever else happens."""
+
+    def land(self, settlement: Settlement) -> None:
+        # The list may be another one than when the attempt began.
+        self.settled.append(settlement)
 
     def due(self, now: float) -> list[SubscriptionId]:
         """Return the endpoints to look at, those first that have waited longest."""
@@ -85,6 +89,7 @@ class DeliveryWorker:
         self._on_failing = on_failing
         self._grace_seconds = grace.total_seconds()
         self._slots = AttemptSlots(time.monotonic)
+        self._flights: Flights[Settlement] = Flights(self._slots, _is_good, self._on_landing)
         self._shards = [_ShardWork(mirror) for mirror in store.mirrors]
         self._first = 0
         self._bell = asyncio.Event()
@@ -112,7 +117,7 @@ class DeliveryWorker:
             # A store that hangs must not take more than the grace: what the turn had is settled after it.
             await asyncio.wait([loop], timeout=self._grace_seconds)
             await ended(loop)
-            await self._finish(ends)
+            await self._flights.finish(ends, self._settle)
 
     async def _run(self) -> None:
         back_off = 0.05
@@ -224,58 +229,33 @@ class DeliveryWorker:
         looked_at = {look.subscription.id: look.subscription for look in turn.looks}
         for lease in leased.leases:
             under_way = UnderWay(lease, asked_at, leased.now_ms)
-            self._slots.begin(under_way)
-            under_way.task = asyncio.create_task(self._fly(work, under_way, looked_at[lease.subscription_id]))
+            subscription = looked_at[lease.subscription_id]
+            attempt = partial(self._attempt_in_time, under_way, subscription)
+            self._flights.begin(under_way, attempt, partial(interrupted, lease, leased.now_ms), work.land)
 
-    async def _fly(self, work: _ShardWork, under_way: UnderWay, subscription: Subscription) -> None:
-        """See one attempt through. A mistake of ours costs this delivery an attempt, and no other delivery anything."""
-        is_good = False
-        try:
-            if time.monotonic() - under_way.began > _TOO_LATE_SECONDS:
-                work.settled.append(interrupted(under_way.lease, under_way.began_ms))
-                return
-            settlement = await self._attempt(under_way.lease, subscription)
-            is_good = isinstance(settlement.attempt.outcome, Delivered)
-            work.settled.append(settlement)
-        except asyncio.CancelledError:
-            work.settled.append(interrupted(under_way.lease, under_way.began_ms))
-        except (RedisError, OSError) as error:
-            log.warning("delivery.handed_back", delivery_id=under_way.lease.delivery.id, reason=repr(error))
-            work.settled.append(interrupted(under_way.lease, under_way.began_ms))
-        except Exception:
-            # Its lease runs out, and that counts as an attempt: so it comes to an end.
-            log.exception("delivery.broken", delivery_id=under_way.lease.delivery.id)
-        finally:
-            self._slots.end(under_way, is_good=is_good)
-            self._bell.set()
-            self._landing -= 1
-            if self._landing <= 0:
-                self._enough.set()
+    async def _attempt_in_time(self, under_way: UnderWay, subscription: Subscription) -> Settlement:
+        if time.monotonic() - under_way.began > _TOO_LATE_SECONDS:
+            return interrupted(under_way.lease, under_way.began_ms)
+        return await self._attempt(under_way.lease, subscription)
 
-    async def _finish(self, ends: float) -> None:
-        """Wait for what is in the air and settle it as it lands; cut off the rest and hand it back."""
-        while (tasks := self._in_the_air()) and time.monotonic() < ends:
-            await asyncio.wait(tasks, timeout=ends - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
-            await self._settle()
-        late = self._in_the_air()
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=_HAND_BACK_SECONDS)
-            log.info("deliveries.handed_back", count=len(late))
-        await self._settle()
-
-    def _in_the_air(self) -> "list[asyncio.Task[None]]":
-        return [one.task for one in self._slots.under_way if one.task is not None]
+    def _on_landing(self) -> None:
+        self._bell.set()
+        self._landing -= 1
+        if self._landing <= 0:
+            self._enough.set()
 
     async def _settle(self) -> None:
         # Copies: what lands while the store is told waits for the next time.
         turns = [ShardTurn(work.mirror.shard, tuple(work.settled)) for work in self._shards]
         try:
-            async with asyncio.timeout(_HAND_BACK_SECONDS):
+            async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self._queue.turn(turns)
         except (RedisError, OSError) as error:
             log.warning("deliveries.not_settled", reason=repr(error))
             return
         for work, turn in zip(self._shards, turns, strict=True):
             work.settled = work.settled[len(turn.settlements) :]
+
+
+def _is_good(settlement: Settlement) -> bool:
+    return isinstance(settlement.attempt.outcome, Delivered)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 
 from services.notify.attempt_slots import AttemptSlots, UnderWay
 from services.notify.deliveries import Lease
+from services.notify.flights import HAND_BACK_SECONDS, Flights
 from shared.server import GRACE_SECONDS
 
 log = structlog.get_logger()
@@ -22,8 +24,6 @@ log = structlog.get_logger()
 _POLL_SECONDS = 0.25
 _FIRST_BACK_OFF_SECONDS = 0.05
 _LONGEST_BACK_OFF_SECONDS = 2.0
-# After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
-_HAND_BACK_SECONDS = 1.0
 
 
 class _InHand(Protocol):
@@ -70,6 +70,8 @@ class LeaseLoop(Generic[_Taken, _Settled]):
         self._grace_seconds = grace.total_seconds()
         self._settled: list[_Settled] = []
         self._bell = asyncio.Event()
+        # No trust is earned here: a subscriber has one attempt in the air at most.
+        self._flights: Flights[_Settled] = Flights(self._slots, lambda _: False, self._bell.set)
         self._next = 0.0
         self._stopping = False
 
@@ -88,7 +90,7 @@ class LeaseLoop(Generic[_Taken, _Settled]):
             self._stopping = True
             self._bell.set()
             await loop
-            await self._finish()
+            await self._flights.finish(time.monotonic() + self._grace_seconds, self._settle)
 
     async def _run(self) -> None:
         back_off = _FIRST_BACK_OFF_SECONDS
@@ -135,47 +137,18 @@ class LeaseLoop(Generic[_Taken, _Settled]):
         if taken.is_slow:
             self._slots.remember_slow(taken.lease.subscription_id)
         under_way = UnderWay(taken.lease, time.monotonic(), int(time.time() * 1000))
-        self._slots.begin(under_way)
-        under_way.task = asyncio.create_task(self._fly(taken, under_way))
+        self._flights.begin(
+            under_way, partial(self._work.attempt, taken), partial(self._work.hand_back, taken), self._land
+        )
 
-    async def _fly(self, taken: _Taken, under_way: UnderWay) -> None:
-        """See one attempt through. A mistake of ours costs this one, and nobody else anything."""
-        try:
-            settled = await self._work.attempt(taken)
-            # Not in one expression: the list may be another one when the attempt is over.
-            self._settled.append(settled)
-        except asyncio.CancelledError:
-            self._settled.append(self._work.hand_back(taken))
-        except (RedisError, OSError) as error:
-            log.warning("feed.handed_back", subscription=taken.lease.subscription_id, reason=repr(error))
-            self._settled.append(self._work.hand_back(taken))
-        except Exception:
-            # Its time in hand runs out, and that counts as a failure: so it comes to an end.
-            log.exception("feed.broken", subscription=taken.lease.subscription_id)
-        finally:
-            self._slots.end(under_way, is_good=False)
-            self._bell.set()
-
-    async def _finish(self) -> None:
-        """Wait for what is in the air and settle it as it lands; cut off the rest and hand it back."""
-        ends = time.monotonic() + self._grace_seconds
-        while (tasks := self._in_the_air()) and time.monotonic() < ends:
-            await asyncio.wait(tasks, timeout=ends - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
-            await self._settle()
-        late = self._in_the_air()
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=_HAND_BACK_SECONDS)
-        await self._settle()
-
-    def _in_the_air(self) -> "list[asyncio.Task[None]]":
-        return [one.task for one in self._slots.under_way if one.task is not None]
+    def _land(self, settled: _Settled) -> None:
+        # The list may be another one than when the attempt began.
+        self._settled.append(settled)
 
     async def _settle(self) -> None:
         settled = self._settled
         try:
-            async with asyncio.timeout(_HAND_BACK_SECONDS):
+            async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self._work.turn(settled, 0, 0)
         except (RedisError, OSError) as error:
             log.warning("feeds.not_settled", reason=repr(error))
