@@ -17,11 +17,16 @@ _CANCEL_AGAIN_SECONDS = 0.2
 @contextlib.asynccontextmanager
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run the work while the block runs. A part that fails ends the process: a service must not go on half alive."""
-    tasks = [asyncio.create_task(_guarded(one)) for one in work]
+    tasks = [begun(one) for one in work]
     try:
         yield
     finally:
         await cancelled(*tasks)
+
+
+def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Return the work as a task that somebody else ends; if it fails, the process does."""
+    return asyncio.create_task(_guarded(work))
 
 
 async def cancelled(*tasks: asyncio.Task[Any]) -> None:

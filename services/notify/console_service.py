@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter
 from redis.asyncio import Redis
 
-from services.notify.background import in_background
 from services.notify.console import Parts, console_router
 from services.notify.console_acts import Acts, Tools
 from services.notify.console_dead_letters import LetterPages
@@ -24,6 +23,7 @@ from services.notify.delivery_history import DeliveryHistory
 from services.notify.engine import Engine
 from services.notify.secret_box import SecretBox
 from shared.auth import KeyRing
+from shared.background import background
 from shared.settings import Settings
 
 
@@ -34,7 +34,7 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
     pages = ConsolePages(settings.base_url)
     history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
     rates = RateWatch(redis)
-    async with in_background(rates.run()), ingest_client(settings.ingest_url or settings.base_url) as http:
+    async with background(rates.run()), ingest_client(settings.ingest_url or settings.base_url) as http:
         tools = Tools(
             redis=redis,
             subscribing=engine.subscribing,

@@ -9,11 +9,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.notify.background import in_background
 from services.notify.event_log import EventLog
 from services.notify.shard_advance import LogReading, ShardAdvance
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from shared import keys
+from shared.background import background
 from shared.dead_letters import DeadLetters
 from shared.streams import Entry
 
@@ -64,7 +64,7 @@ class LogConsumer:
     async def running(self) -> AsyncIterator[None]:
         """Advance now, for what was announced while nobody listened, and whenever the bell rings."""
         self.ring()
-        async with in_background(self._run()):
+        async with background(self._run()):
             yield
 
     async def _run(self) -> None:

@@ -12,13 +12,13 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.notify.attempt_slots import AttemptSlots, UnderWay
-from services.notify.background import ended
 from services.notify.deliveries import Delivered, Lease, Settlement
 from services.notify.delivering import interrupted
 from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTurn, Turned
 from services.notify.flights import HAND_BACK_SECONDS, Flights
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from services.notify.subscriptions import Subscription
+from shared.background import begun, cancelled
 from shared.ids import SubscriptionId
 from shared.server import GRACE_SECONDS
 
@@ -107,7 +107,7 @@ class DeliveryWorker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs; leaving it gives what is in hand its grace and hands the rest back."""
-        loop = asyncio.create_task(self._run())
+        loop = begun(self._run())
         try:
             yield
         finally:
@@ -116,7 +116,7 @@ class DeliveryWorker:
             self._bell.set()
             # A store that hangs must not take more than the grace: what the turn had is settled after it.
             await asyncio.wait([loop], timeout=self._grace_seconds)
-            await ended(loop)
+            await cancelled(loop)
             await self._flights.finish(ends, self._settle)
 
     async def _run(self) -> None:

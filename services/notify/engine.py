@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
-from services.notify.background import StoppedTogether, in_background
 from services.notify.consumer import GROUP, LogConsumer
 from services.notify.delivering import Delivering
 from services.notify.delivery_queue import DeliveryQueue, QueueRules
@@ -22,10 +21,12 @@ from services.notify.replays import ReplayStore
 from services.notify.secret_box import SecretBox
 from services.notify.sender import Sender
 from services.notify.shard_advance import ShardAdvance
+from services.notify.stopping import StoppedTogether
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
 from services.notify.websub import WebSub, assemble_websub
 from shared import keys
+from shared.background import background
 from shared.settings import Settings
 from shared.streams import Janitor, Retention, StreamConsumer
 
@@ -86,7 +87,7 @@ async def running_engine(
         # Keep the log no longer than it has to be; what a shard has not passed stays.
         retention = Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention)
         passed = passed_by([store.passed_by_all, websub.store.passed_by_all])
-        tidying = in_background(Janitor(redis, retention, passed).run())
+        tidying = background(Janitor(redis, retention, passed).run())
         replays = ReplayStore(redis, store, event_log)
         replaying = Replaying(redis, store, event_log, replays, worker.ring)
         notices = Notices(store, advance.enqueue, worker.ring)

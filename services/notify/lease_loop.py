@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from services.notify.attempt_slots import AttemptSlots, UnderWay
 from services.notify.deliveries import Lease
 from services.notify.flights import HAND_BACK_SECONDS, Flights
+from shared.background import begun
 from shared.server import GRACE_SECONDS
 
 log = structlog.get_logger()
@@ -83,7 +84,7 @@ class LeaseLoop(Generic[_Taken, _Settled]):
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs; leaving it gives what is in hand its grace and hands the rest back."""
-        loop = asyncio.create_task(self._run())
+        loop = begun(self._run())
         try:
             yield
         finally:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from redis.exceptions import RedisError
 
-from services.notify.background import in_background
 from services.notify.deliveries import Delivery
 from services.notify.fan_out import LOG_START
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import ENDPOINT_DISABLED, Subscription
+from shared.background import background
 from shared.clock import iso, to_ms
 from shared.errors import NotFound
 from shared.events import webhook_body
@@ -39,7 +39,7 @@ class Notices:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Tell while the block runs."""
-        async with in_background(self._run()):
+        async with background(self._run()):
             yield
 
     async def _run(self) -> None:

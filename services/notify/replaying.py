@@ -8,13 +8,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.notify.background import in_background
 from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog, is_before
 from services.notify.fan_out import CompiledFilter, candidate
 from services.notify.replays import Replay, ReplayStore
 from services.notify.subscription_store import SubscriptionStore
+from shared.background import background
 from shared.clock import store_now, to_ms
 from shared.ids import LogId, delivery_id
 from shared.keys import Shard
@@ -59,7 +59,7 @@ class Replaying:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs."""
-        async with in_background(self._run()):
+        async with background(self._run()):
             yield
 
     async def _run(self) -> None:

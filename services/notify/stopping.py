@@ -1,44 +1,16 @@
-"""Run something beside a block, and make sure that it has ended when the block has; end several things at once."""
+"""End several things at one moment."""
 
 import asyncio
-import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self, TypeVar
 
+from shared.background import cancelled
 from shared.server import GRACE_SECONDS
 
 _Entered = TypeVar("_Entered")
-
-# How long one cancellation gets to be heard before it is repeated.
-_PATIENCE_SECONDS = 0.2
-
-
-@contextlib.asynccontextmanager
-async def in_background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run `work` while the block runs."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        await ended(task)
-
-
-async def ended(task: "asyncio.Task[None]") -> None:
-    """
-    Cancel the task until it has ended, unless it has; raise what it failed with.
-
-    On Python 3.11 `asyncio.wait_for`, and so redis-py's pool, may swallow a cancellation that arrives together with its
-    result: one `cancel()` is not enough to end a loop.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=_PATIENCE_SECONDS)
-    if not task.cancelled():
-        task.result()
 
 
 class StoppedTogether:
@@ -82,7 +54,7 @@ class StoppedTogether:
         left = min(GRACE_SECONDS, self._stopped_at + GRACE_SECONDS - time.monotonic())
         if self._held:
             await asyncio.wait(self._held, timeout=max(0.0, left))
-        ends = await asyncio.gather(*map(ended, self._held), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException) and error is None:
-                raise end
+        await cancelled(*self._held)
+        for task in self._held:
+            if error is None and not task.cancelled():
+                task.result()
