@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from shared.ids import SubscriptionId
 
 QUICK = 64
 SLOW = 2000
+# So many more are leased than have a slot: they fly while the store is asked for the next, whose answer takes some ms.
+IN_HAND = QUICK
 # An attempt that is older moves to the slow ones and frees its slot; sooner when others wait for it.
 QUICK_SECONDS = 1.0
 _QUICK_SECONDS_WHEN_FULL = 0.1
@@ -21,16 +24,19 @@ PROVEN = 4
 TRUSTED = 16
 MOST = QUICK - QUICK // 8
 # By the quick good answers in a row that each takes.
-_TRUST = ((256, MOST), (32, TRUSTED), (1, PROVEN), (0, AT_FIRST))
+_TRUST = {1: PROVEN, 32: TRUSTED, 256: MOST}
 
 
 @dataclass(eq=False)
 class UnderWay:
-    """An attempt in the air."""
+    """An attempt in the air, or in hand and about to be."""
 
     lease: Lease
-    began: float
-    began_ms: int
+    leased: float
+    """When the lease was asked for, by the clock."""
+    leased_ms: int
+    """The same by the store's clock."""
+    began: float = math.nan
     task: "asyncio.Task[None] | None" = None
 
 
@@ -52,6 +58,9 @@ class AttemptSlots:
         self._slow_endpoints: set[SubscriptionId] = set()
         # Quick good answers in a row.
         self._good_answers: dict[SubscriptionId, int] = {}
+        self._at_once: dict[SubscriptionId, int] = {}
+        # Attempts in the air, quick or slow.
+        self._flying: Counter[SubscriptionId] = Counter()
 
     @property
     def free_quick(self) -> int:
@@ -81,26 +90,49 @@ class AttemptSlots:
 
     def at_once(self, subscription_id: SubscriptionId) -> int:
         """Return how many attempts the endpoint has to bear at a time."""
-        good_answers = self._good_answers.get(subscription_id, 0)
-        return next(at_once for needed, at_once in _TRUST if good_answers >= needed)
+        return self._at_once.get(subscription_id, AT_FIRST)
+
+    def to_lease(self, subscription_id: SubscriptionId) -> int:
+        """Return how many of the endpoint's deliveries this worker may hold: with full trust, some in hand, too."""
+        at_once = self.at_once(subscription_id)
+        return at_once + IN_HAND if at_once == MOST else at_once
+
+    def may_begin(self, subscription_id: SubscriptionId) -> bool:
+        """Whether there is a slot for one more attempt, and the endpoint has to bear it."""
+        if self.is_slow(subscription_id):
+            return True
+        return self.free_quick > 0 and self._flying[subscription_id] < self.at_once(subscription_id)
 
     def begin(self, attempt: UnderWay) -> None:
-        attempts = self._slow if self.is_slow(attempt.lease.subscription_id) else self._quick
+        endpoint = attempt.lease.subscription_id
+        attempt.began = self._clock()
+        attempts = self._slow if self.is_slow(endpoint) else self._quick
         attempts[attempt] = None
+        self._flying[endpoint] += 1
 
     def end(self, attempt: UnderWay, *, is_good: bool) -> None:
         endpoint = attempt.lease.subscription_id
         self._quick.pop(attempt, None)
         self._slow.pop(attempt, None)
+        self._flying[endpoint] -= 1
+        if not self._flying[endpoint]:
+            del self._flying[endpoint]
         is_quick = self._clock() - attempt.began < QUICK_SECONDS
         if is_quick:
             self._slow_endpoints.discard(endpoint)
         else:
             self._slow_endpoints.add(endpoint)
         if is_quick and is_good:
-            self._good_answers[endpoint] = self._good_answers.get(endpoint, 0) + 1
+            good_answers = self._good_answers.get(endpoint, 0) + 1
+            self._good_answers[endpoint] = good_answers
+            if good_answers in _TRUST:
+                self._at_once[endpoint] = _TRUST[good_answers]
         else:
-            self._good_answers.pop(endpoint, None)
+            self._lose_trust(endpoint)
+
+    def _lose_trust(self, endpoint: SubscriptionId) -> None:
+        self._good_answers.pop(endpoint, None)
+        self._at_once.pop(endpoint, None)
 
     @property
     def next_move(self) -> float:
@@ -119,4 +151,4 @@ class AttemptSlots:
             if age >= QUICK_SECONDS:
                 # While one attempt hangs, the endpoint's others need not take quick slots to find out.
                 self._slow_endpoints.add(oldest.lease.subscription_id)
-                self._good_answers.pop(oldest.lease.subscription_id, None)
+                self._lose_trust(oldest.lease.subscription_id)

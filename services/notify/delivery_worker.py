@@ -11,11 +11,11 @@ from functools import partial
 import structlog
 from redis.exceptions import RedisError
 
-from services.notify.attempt_slots import AttemptSlots, UnderWay
+from services.notify.attempt_slots import IN_HAND, AttemptSlots, UnderWay
 from services.notify.deliveries import Delivered, Lease, Settlement
 from services.notify.delivering import interrupted
 from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTurn, Turned
-from services.notify.flights import HAND_BACK_SECONDS, Flights
+from services.notify.flights import HAND_BACK_SECONDS, Flight, Flights
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from services.notify.subscriptions import Subscription
 from shared.background import begun, cancelled
@@ -137,7 +137,7 @@ class DeliveryWorker:
 
     async def _gather(self, turn_seconds: float) -> None:
         """Let attempts land that can share a turn."""
-        self._landing = -(-self._slots.quick // 2)
+        self._landing = -(-(self._slots.quick + self._flights.in_hand) // 2)
         if not self._landing:
             return
         self._enough.clear()
@@ -157,6 +157,7 @@ class DeliveryWorker:
 
     async def _turn(self) -> None:
         self._slots.move_slow()
+        self._flights.begin_waiting()
         turns = [(work, turn) for work in self._rotated() if (turn := self._plan(work)) is not None]
         if not turns:
             return
@@ -188,20 +189,26 @@ class DeliveryWorker:
             settled,
             looks,
             work.mirror.version,
-            quick=self._share(self._slots.free_quick),
+            quick=self._share(self._room),
             slow=self._share(self._slots.free_slow),
         )
 
     def _looks(self, work: _ShardWork, now: float) -> list[Look]:
         """Return the endpoints that are due and for which there is a slot."""
-        known = work.mirror.subscriptions
-        slots = self._slots
-        due = [known[one] for one in work.due(now) if one in known]
-        looks = [Look(one, slots.is_slow(one.id), slots.at_once(one.id)) for one in due]
-        quick = [look for look in looks if not look.is_slow]
-        slow = [look for look in looks if look.is_slow]
         # No more of them than slots: a look costs the server time even if it gives nothing.
-        return quick[: self._share(slots.free_quick)] + slow[: self._share(slots.free_slow)]
+        left = {False: self._share(self._room), True: self._share(self._slots.free_slow)}
+        looks = []
+        for one in work.due(now):
+            subscription, is_slow = work.mirror.subscriptions.get(one), self._slots.is_slow(one)
+            if subscription is not None and left[is_slow] > 0:
+                left[is_slow] -= 1
+                looks.append(Look(subscription, is_slow, self._slots.to_lease(one)))
+        return looks
+
+    @property
+    def _room(self) -> int:
+        """How many more quick deliveries may be leased: those that fly at once, and those that wait in hand."""
+        return self._slots.free_quick + IN_HAND - self._flights.in_hand
 
     def _share(self, free: int) -> int:
         """Return what one shard may take of the free slots in this turn."""
@@ -231,11 +238,12 @@ class DeliveryWorker:
             under_way = UnderWay(lease, asked_at, leased.now_ms)
             subscription = looked_at[lease.subscription_id]
             attempt = partial(self._attempt_in_time, under_way, subscription)
-            self._flights.begin(under_way, attempt, partial(interrupted, lease, leased.now_ms), work.land)
+            hand_back = partial(interrupted, lease, leased.now_ms)
+            self._flights.begin(Flight(under_way, attempt, hand_back, work.land))
 
     async def _attempt_in_time(self, under_way: UnderWay, subscription: Subscription) -> Settlement:
-        if time.monotonic() - under_way.began > _TOO_LATE_SECONDS:
-            return interrupted(under_way.lease, under_way.began_ms)
+        if time.monotonic() - under_way.leased > _TOO_LATE_SECONDS:
+            return interrupted(under_way.lease, under_way.leased_ms)
         return await self._attempt(under_way.lease, subscription)
 
     def _on_landing(self) -> None:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from services.notify.attempt_slots import AttemptSlots, UnderWay
 from services.notify.deliveries import Lease
-from services.notify.flights import HAND_BACK_SECONDS, Flights
+from services.notify.flights import HAND_BACK_SECONDS, Flight, Flights
 from shared.background import begun
 from shared.server import GRACE_SECONDS
 
@@ -118,6 +118,7 @@ class LeaseLoop(Generic[_Taken, _Settled]):
 
     async def _turn(self) -> None:
         self._slots.move_slow()
+        self._flights.begin_waiting()
         settled, self._settled = self._settled, []
         is_due = self._next <= time.monotonic() and self._slots.free_quick > 0
         if not settled and not is_due:
@@ -138,9 +139,8 @@ class LeaseLoop(Generic[_Taken, _Settled]):
         if taken.is_slow:
             self._slots.remember_slow(taken.lease.subscription_id)
         under_way = UnderWay(taken.lease, time.monotonic(), int(time.time() * 1000))
-        self._flights.begin(
-            under_way, partial(self._work.attempt, taken), partial(self._work.hand_back, taken), self._land
-        )
+        attempt, hand_back = partial(self._work.attempt, taken), partial(self._work.hand_back, taken)
+        self._flights.begin(Flight(under_way, attempt, hand_back, self._land))
 
     def _land(self, settled: _Settled) -> None:
         # The list may be another one than when the attempt began.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.notify.attempt_slots import AT_FIRST, PROVEN, TRUSTED, AttemptSlots, UnderWay
+from services.notify.attempt_slots import AT_FIRST, IN_HAND, MOST, PROVEN, QUICK, TRUSTED, AttemptSlots, UnderWay
 from services.notify.deliveries import Delivery, Lease
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
 
@@ -91,3 +91,54 @@ def test_an_endpoint_earns_more_at_a_time_and_loses_it_with_one_failure(clock: C
 
     assert seen == [AT_FIRST, *[PROVEN] * 31, TRUSTED]
     assert slots.at_once(ENDPOINT) == AT_FIRST
+
+
+def trusting(clock: Clock) -> AttemptSlots:
+    """Return slots in which the endpoint has answered well so often that it is trusted in full."""
+    slots = AttemptSlots(clock)
+    for _ in range(256):
+        slots.end(begun(slots, clock), is_good=True)
+    return slots
+
+
+def test_with_full_trust_an_endpoint_leaves_others_a_slot_and_may_have_more_in_hand(clock: Clock) -> None:
+    slots = trusting(clock)
+
+    flying = 0
+    while slots.may_begin(ENDPOINT):
+        begun(slots, clock)
+        flying += 1
+
+    assert flying == slots.at_once(ENDPOINT) == MOST < QUICK
+    assert slots.to_lease(ENDPOINT) == MOST + IN_HAND
+    assert slots.may_begin(SubscriptionId("two"))
+
+
+def test_who_is_not_trusted_in_full_has_nothing_in_hand(clock: Clock) -> None:
+    slots = AttemptSlots(clock)
+    for _ in range(32):
+        slots.end(begun(slots, clock), is_good=True)
+
+    assert slots.to_lease(ENDPOINT) == slots.at_once(ENDPOINT) == TRUSTED
+
+
+def test_an_attempt_that_ends_makes_room_for_the_next(clock: Clock) -> None:
+    slots = AttemptSlots(clock)
+    first = begun(slots, clock)
+    was_free = slots.may_begin(ENDPOINT)
+
+    slots.end(first, is_good=False)
+
+    assert (was_free, slots.may_begin(ENDPOINT)) == (False, True)
+
+
+def test_a_wait_in_hand_makes_no_attempt_slow(clock: Clock) -> None:
+    slots = AttemptSlots(clock)
+    delivery = Delivery(DeliveryId("d"), EventId("e"), "item.published.v1", LogId("1-0"), 0)
+    waited = UnderWay(Lease(ENDPOINT, delivery, "t"), clock.now, 0)
+
+    clock.now = 3.0
+    slots.begin(waited)
+    slots.end(waited, is_good=True)
+
+    assert not slots.is_slow(ENDPOINT)
