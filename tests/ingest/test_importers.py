@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -15,14 +15,15 @@ from services.ingest.importers.sending import Report, SendingFailedError, send
 from shared.server import http_server
 from tests.ingest import import_samples as samples
 from tests.ingest.conftest import Ingest
+from tests.ingest.test_commands import answered, run
 from tests.store_contents import store_contents
 
 DEFAULTS = Defaults("press", "en", "news", {"Orders": "documents/orders", "Transport": "documents"})
 NOTHING = feeds.Validators()
 
 
-def a_folder(folder: Path) -> Path:
-    for name, text in samples.MARKDOWN.items():
+def a_folder(folder: Path, files: Mapping[str, str] = samples.MARKDOWN) -> Path:
+    for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return folder
@@ -41,6 +42,13 @@ SOURCES: list[tuple[str, Callable[[Path], Path], tuple[int, int, int]]] = [
     ("ninjs", lambda folder: a_file(folder, "copy.json", samples.NINJS), (1, 1, 0)),
     ("csv", lambda folder: a_file(folder, "orders.csv", samples.CSV), (1, 0, 1)),
     ("markdown", a_folder, (3, 1, 1)),
+    ("odd rss", lambda folder: a_file(folder, "feed.xml", samples.ODD_RSS), (3, 1, 1)),
+    ("odd atom", lambda folder: a_file(folder, "feed.atom", samples.ODD_ATOM), (2, 0, 0)),
+    ("odd json feed", lambda folder: a_file(folder, "feed.json", samples.ODD_JSON_FEED), (2, 1, 1)),
+    ("odd wordpress", lambda folder: a_file(folder, "export.xml", samples.ODD_WXR), (1, 1, 1)),
+    ("odd ninjs", lambda folder: a_file(folder, "copy.json", samples.ODD_NINJS), (2, 0, 2)),
+    ("odd csv", lambda folder: a_file(folder, "orders.csv", samples.ODD_CSV), (2, 1, 1)),
+    ("odd markdown", lambda folder: a_folder(folder, samples.ODD_MARKDOWN), (3, 1, 2)),
 ]
 
 
@@ -161,6 +169,79 @@ def test_a_markdown_file_becomes_an_item(tmp_path: Path) -> None:
     assert by_title["From TOML"]["lang"] == "ru"
 
 
+def test_relative_links_are_found_from_anywhere(tmp_path: Path) -> None:
+    rss = the_item(found_in(a_file(tmp_path, "feed.xml", samples.ODD_RSS)))
+    atom = the_item(found_in(a_file(tmp_path, "feed.atom", samples.ODD_ATOM)))
+    json_feed = the_item(found_in(a_file(tmp_path, "feed.json", samples.ODD_JSON_FEED)))
+
+    assert 'href="https://canal.example/map.html"' in str(rss["body"])
+    assert 'src="https://canal.example/news/lock.jpg"' in str(rss["body"])
+    assert "https://canal.example/files/plan.pdf" in str(rss["attachments"])
+    assert 'href="https://canal.example/pier"' in str(atom["body"])
+    assert 'href="https://canal.example/map"' in str(json_feed["body"])
+    assert json_feed["images"] == [{"url": "https://canal.example/lock.jpg", "alt": ""}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "titles"),
+    [
+        pytest.param(
+            "feed.xml",
+            samples.ODD_RSS,
+            ["Locks & weirs reopen", "Café — open", "Only a title", None],
+            id="markup, entities, and none in a feed",
+        ),
+        pytest.param("feed.atom", samples.ODD_ATOM, ["Barges again", "Only a summary."], id="XHTML and an empty one"),
+        pytest.param(
+            "feed.json",
+            samples.ODD_JSON_FEED,
+            ["Map", "Dredging goes on. Ships wait.", "When"],
+            id="the beginning of the text",
+        ),
+        pytest.param("export.xml", samples.ODD_WXR, ["Post 21", "When"], id="the number of the post"),
+        pytest.param("copy.json", samples.ODD_NINJS, ["Мост & паром", "Held", "Nothing below"], id="markup in copy"),
+        pytest.param(
+            "orders.csv", samples.ODD_CSV, ["Order; second", None, "One cell more"], id="a separator in quotes"
+        ),
+    ],
+)
+def test_an_odd_title_is_read_as_its_readers_would(
+    tmp_path: Path, name: str, text: str, titles: list[str | None]
+) -> None:
+    found = found_in(a_file(tmp_path, name, text))
+
+    assert [one.item.get("title") for one in found if isinstance(one, FoundItem)] == titles
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "dates"),
+    [
+        pytest.param("feed.xml", samples.ODD_RSS, ["2026-05-22T14:47:00+00:00", None, None, None], id="rss"),
+        pytest.param(
+            "feed.atom", samples.ODD_ATOM, ["2026-05-22T06:47:00+00:00", "2026-05-22T10:47:00+00:00"], id="atom"
+        ),
+        pytest.param(
+            "feed.json", samples.ODD_JSON_FEED, ["2026-05-22T10:47:00+00:00", None, "next Friday"], id="json feed"
+        ),
+        pytest.param("export.xml", samples.ODD_WXR, [None, "2026-13-45 00:00:00"], id="wordpress"),
+        pytest.param("copy.json", samples.ODD_NINJS, ["2026-05-22T10:47:00+00:00", None, None], id="ninjs"),
+    ],
+)
+def test_an_odd_date_is_read_or_left_to_the_service_to_refuse(
+    tmp_path: Path, name: str, text: str, dates: list[str | None]
+) -> None:
+    found = found_in(a_file(tmp_path, name, text))
+
+    assert [one.item.get("published_at") for one in found if isinstance(one, FoundItem)] == dates
+
+
+def test_a_table_in_another_encoding_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_bytes("external_id,title,body\no-1,Приказ,Текст\n".encode("cp1251"))
+
+    assert found_in(file) == [Unreadable("orders.csv", "is not UTF-8 from here on: invalid continuation byte")]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -188,34 +269,57 @@ def test_a_title_becomes_one_line(markup: str | None, line: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def feed_server(asked: list[dict[str, str]]) -> AsyncIterator[str]:
+async def feed_server(asked: list[dict[str, str]], validator: tuple[str, str, str]) -> AsyncIterator[str]:
     """Serve a feed with a validator, as an institution's web server does."""
+    says, expects, value = validator
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        headers = {name.decode(): text.decode() for name, text in scope["headers"]}
         asked.append(headers)
-        known = headers.get("if-none-match") == '"v1"'
-        await send({"type": "http.response.start", "status": 304 if known else 200, "headers": [(b"etag", b'"v1"')]})
-        await send({"type": "http.response.body", "body": b"" if known else samples.RSS.encode()})
+        known = headers.get(expects) == value
+        told = [(says.encode(), value.encode())]
+        await send({"type": "http.response.start", "status": 304 if known else 200, "headers": told})
+        await send({"type": "http.response.body", "body": b"" if known else samples.ATOM.encode()})
 
     async with http_server(app, "127.0.0.1", 0) as port:
         yield f"http://127.0.0.1:{port}/feed"
 
 
-async def test_a_feed_that_did_not_change_is_not_sent_again(tmp_path: Path) -> None:
+VALIDATORS = [
+    pytest.param(("etag", "if-none-match", '"v1"'), id="etag"),
+    pytest.param(("last-modified", "if-modified-since", "Fri, 22 May 2026 10:47:00 GMT"), id="last-modified"),
+]
+
+
+@pytest.mark.parametrize("validator", VALIDATORS)
+async def test_a_feed_that_did_not_change_is_not_sent_again(tmp_path: Path, validator: tuple[str, str, str]) -> None:
     asked: list[dict[str, str]] = []
     kept = feeds.ValidatorFile(tmp_path / "state" / "feeds.json")
 
-    async with feed_server(asked) as url:
+    async with feed_server(asked, validator) as url:
         first = await asyncio.to_thread(choosing.open_source, url, "auto", DEFAULTS, kept.of(url))
         assert first.validators is not None
         kept.keep(url, first.validators)
         second = await asyncio.to_thread(choosing.open_source, url, "auto", DEFAULTS, kept.of(url))
 
-    assert len(list(first.found)) == 3
+    assert len(list(first.found)) == 1
     assert second.is_unchanged
-    assert "if-none-match" not in asked[0]
-    assert asked[1]["if-none-match"] == '"v1"'
+    assert validator[1] not in asked[0]
+    assert asked[1][validator[1]] == validator[2]
+
+
+async def test_a_feed_with_entries_that_were_refused_is_asked_for_whole_again(ingest: Ingest, tmp_path: Path) -> None:
+    asked: list[dict[str, str]] = []
+    how = ("--source", "press", "--lang", "en", "--state", str(tmp_path / "feeds.json"), "--json")
+
+    async with feed_server(asked, ("etag", "if-none-match", '"v1"')) as url:
+        refused = await run(ingest, "import", url, *how, "--section", "no-such-section")
+        taken_in = await run(ingest, "import", url, *how, "--section", "news")
+        again = await run(ingest, "import", url, *how, "--section", "news")
+
+    assert (refused.exit_code, taken_in.exit_code, again.exit_code) == (1, 0, 0)
+    assert ["if-none-match" in headers for headers in asked] == [False, False, True]
+    assert (answered(taken_in)["created"], answered(again)["created"]) == (1, 0)
 
 
 async def test_a_key_that_opens_nothing_ends_an_import(ingest: Ingest, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which reader a file or an address wants."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.ingest.importers import feeds, markdown, ninjs, tables, wxr
-from services.ingest.importers.found import Defaults, Found
+from services.ingest.importers.found import Defaults, Found, FoundItem, Skipped
 
 Format = Literal["auto", "feed", "markdown", "ndjson", "csv", "wxr", "ninjs"]
 
@@ -29,10 +30,25 @@ def open_source(where: str, chosen: Format, defaults: Defaults, known: feeds.Val
         fetched = feeds.fetch(where, known)
         if fetched.content is None:
             return Opened(iter(()), known, is_unchanged=True)
-        return Opened(feeds.read(fetched.content, defaults), fetched.validators)
+        return Opened(each_once(feeds.read(fetched.content, defaults, where)), fetched.validators)
     path = Path(where)
     read = _READERS[format_of(path) if chosen == "auto" else chosen]
-    return Opened(read(path, defaults))
+    return Opened(each_once(read(path, defaults)))
+
+
+def each_once(found: Iterator[Found]) -> Iterator[Found]:
+    """Yield what was found, an item of one identity once: of two, the second would undo the first in every import."""
+    seen = set[bytes]()
+    for one in found:
+        if isinstance(one, FoundItem):
+            identity = f"{one.item['source']}/{one.item['external_id']}"
+            # Sixteen bytes each, whatever the names: a table may have a million lines.
+            digest = hashlib.blake2b(identity.encode(), digest_size=16).digest()
+            if digest in seen:
+                yield Skipped(one.origin, f"repeats {identity}")
+                continue
+            seen.add(digest)
+        yield one
 
 
 def _read_feed(path: Path, defaults: Defaults) -> Iterator[Found]:

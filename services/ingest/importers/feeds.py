@@ -1,6 +1,7 @@
 """RSS, Atom and JSON Feed, from an address or a file; an address is asked only for what changed."""
 
 import calendar
+import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,20 +87,30 @@ class ValidatorFile:
         return kept
 
 
-def read(content: bytes, defaults: Defaults) -> Iterator[Found]:
-    """Yield the entries of a feed. Raises UnreadableFeedError where it is none."""
+def read(content: bytes, defaults: Defaults, url: str | None = None) -> Iterator[Found]:
+    """Yield the entries of a feed that was found at `url`. Raises UnreadableFeedError where it is none."""
+    content = content.removeprefix(codecs.BOM_UTF8)
     if content.lstrip()[:1] == b"{":
-        yield from _json_feed(content, defaults)
+        yield from _json_feed(content, defaults, url)
         return
-    feed = feedparser.parse(content)
+    feed = _parsed(content, url)
     if not feed.get("version") and not feed.entries:
         raise UnreadableFeedError(f"this is no feed: {feed.get('bozo_exception', 'no entries')}")
+    base = url or feed.feed.get("link")
+    if url is None and base:
+        # A file does not tell where it was found; what the feed calls its site is next best.
+        feed = _parsed(content, base)
     for number, entry in enumerate(feed.entries, start=1):
-        yield _entry(entry, f"entry {number}", defaults)
+        yield _entry(entry, f"entry {number}", defaults, base)
+
+
+def _parsed(content: bytes, base: str | None) -> Any:  # Any: see below
+    # Bytes, so that it fetches nothing by itself; relative links are resolved from this header.
+    return feedparser.parse(content, response_headers={"content-location": base} if base else {})
 
 
 # Any, below: feedparser's entries and JSON, whose fields are there or not.
-def _entry(entry: Any, origin: str, defaults: Defaults) -> Found:
+def _entry(entry: Any, origin: str, defaults: Defaults, base: str | None) -> Found:
     identity = entry.get("id") or entry.get("link")
     if not identity:
         return Unreadable(origin, "has neither an id nor a link")
@@ -107,7 +118,8 @@ def _entry(entry: Any, origin: str, defaults: Defaults) -> Found:
     contents = [one.get("value") or "" for one in entry.get("content", [])]
     short = entry.get("summary") or ""
     body = max(contents, key=len, default="") or short
-    moment = entry.get("published_parsed") or entry.get("updated_parsed")
+    # As a plain dictionary: feedparser answers for a date that is not there with another, and a warning.
+    moment = dict.get(entry, "published_parsed") or dict.get(entry, "updated_parsed")
     return found_item(
         origin,
         defaults,
@@ -121,15 +133,15 @@ def _entry(entry: Any, origin: str, defaults: Defaults) -> Found:
             "published_at": datetime.fromtimestamp(calendar.timegm(moment), UTC).isoformat() if moment else None,
             "tags": texts.tags(names),
             "authors": [name for one in entry.get("authors", []) if (name := texts.one_line(one.get("name")))],
-            **_enclosures(entry.get("enclosures", [])),
+            **_enclosures(entry.get("enclosures", []), base),
         },
     )
 
 
-def _enclosures(found: list[Any]) -> dict[str, object]:
+def _enclosures(found: list[Any], base: str | None) -> dict[str, object]:
     images, attachments = [], []
     for one in found:
-        url, kind = texts.https(one.get("href") or one.get("url")), one.get("type") or one.get("mime_type") or ""
+        url, kind = texts.https(one.get("href") or one.get("url"), base), one.get("type") or one.get("mime_type") or ""
         if url is None:
             continue
         if kind.startswith("image/"):
@@ -142,38 +154,44 @@ def _enclosures(found: list[Any]) -> dict[str, object]:
     return {"images": images, "attachments": attachments}
 
 
-def _json_feed(content: bytes, defaults: Defaults) -> Iterator[Found]:
+def _json_feed(content: bytes, defaults: Defaults, url: str | None) -> Iterator[Found]:
     try:
         feed = json.loads(content)
     except ValueError as error:
         raise UnreadableFeedError(f"this is no JSON Feed: {error}") from error
     if "jsonfeed.org" not in str(feed.get("version")):
         raise UnreadableFeedError("this is no JSON Feed: `version` does not name jsonfeed.org")
-    for number, item in enumerate(feed.get("items", []), start=1):
-        origin = f"item {number}"
-        identity = str(item.get("id") or item.get("url") or "")
-        if not identity:
-            yield Unreadable(origin, "has neither an id nor a url")
-            continue
-        markup = item.get("content_html")
-        body = markup or item.get("content_text") or ""
-        picture = texts.https(item.get("image") or item.get("banner_image"))
-        pictures = [{"url": picture, "alt": ""}] if picture else []
-        enclosed = _enclosures(item.get("attachments", []))
-        yield found_item(
-            origin,
-            defaults,
-            identity,
-            {
-                "lang": item.get("language") or defaults.lang,
-                "section": defaults.section_for(list(item.get("tags", []))),
-                "title": texts.one_line(item.get("title")) or texts.one_line(body)[:80],
-                "summary": texts.summary(item.get("summary")),
-                "body": texts.clean(body),
-                "body_format": "html" if markup else "text",
-                "published_at": item.get("date_published"),
-                "tags": texts.tags(list(item.get("tags", []))),
-                "authors": [texts.one_line(one.get("name")) for one in item.get("authors", []) if one.get("name")],
-                **(enclosed | ({"images": pictures} if pictures else {})),
-            },
-        )
+    base = url or feed.get("feed_url") or feed.get("home_page_url")
+    for number, item in enumerate(feed.get("items") or [], start=1):
+        yield _json_item(item, f"item {number}", defaults, base)
+
+
+def _json_item(item: Any, origin: str, defaults: Defaults, base: str | None) -> Found:
+    identity = str(item.get("id") or item.get("url") or "")
+    if not identity:
+        return Unreadable(origin, "has neither an id nor a url")
+    markup = item.get("content_html")
+    body = texts.with_whole_links(markup, base) if markup else item.get("content_text") or ""
+    picture = texts.https(item.get("image") or item.get("banner_image"), base)
+    pictures = [{"url": picture, "alt": ""}] if picture else []
+    enclosed = _enclosures(item.get("attachments") or [], base)
+    names = [str(tag) for tag in item.get("tags") or []]
+    # Version 1.0 had one author.
+    authors = item.get("authors") or [item.get("author") or {}]
+    return found_item(
+        origin,
+        defaults,
+        identity,
+        {
+            "lang": item.get("language") or defaults.lang,
+            "section": defaults.section_for(names),
+            "title": texts.one_line(item.get("title")) or texts.one_line(body)[:80],
+            "summary": texts.summary(item.get("summary")),
+            "body": texts.clean(body),
+            "body_format": "html" if markup else "text",
+            "published_at": texts.moment_if_any(item.get("date_published")),
+            "tags": texts.tags(names),
+            "authors": [texts.one_line(one.get("name")) for one in authors if one.get("name")],
+            **(enclosed | ({"images": pictures} if pictures else {})),
+        },
+    )

@@ -38,10 +38,11 @@ def _file(text: str, name: str, defaults: Defaults) -> Found:
     if front.get("draft"):
         return Skipped(f"{name}.md", "is a draft")
     fields: dict[str, object] = {key: _plain(value) for key, value in front.items() if key in _FIELDS}
-    if isinstance(fields.get("authors"), str):
-        fields["authors"] = [fields["authors"]]
-    if isinstance(fields.get("tags"), list):
-        fields["tags"] = texts.tags([str(tag) for tag in front["tags"]])
+    for several in ("authors", "tags"):
+        if isinstance(fields.get(several), str):
+            fields[several] = [fields[several]]
+    if isinstance(tags := fields.get("tags"), list):
+        fields["tags"] = texts.tags([str(tag) for tag in tags])
     if "title" not in fields:
         first, _, rest = body.lstrip().partition("\n")
         if first.startswith("# "):
@@ -65,7 +66,9 @@ def _parts(text: str) -> tuple[Mapping[str, Any], str]:  # Any: whatever the fro
 
 
 def _plain(value: object) -> object:
-    """Return what JSON can say: YAML and TOML have moments of their own."""
+    """Return what JSON can say: YAML and TOML have moments of their own, and take a year in a title for a number."""
+    if isinstance(value, int | float):
+        return str(value)
     if isinstance(value, datetime):
         return texts.moment(value.isoformat())
     if isinstance(value, date):

@@ -43,8 +43,8 @@ def _object(found: Any, origin: str, defaults: Defaults) -> Found:
     status = found.get("pubstatus", "usable")
     if status != "usable":
         return Skipped(origin, f"is {status}")
-    body = _main(found.get("bodies", []))
-    subjects = [str(one.get("name") or one.get("uri") or "") for one in found.get("subjects", [])]
+    body = _main(found.get("bodies") or [])
+    subjects = [str(one.get("name") or one.get("uri") or "") for one in found.get("subjects") or []]
     return found_item(
         origin,
         defaults,
@@ -52,17 +52,17 @@ def _object(found: Any, origin: str, defaults: Defaults) -> Found:
         {
             "lang": _language(found.get("language"), defaults),
             "section": defaults.section_for(subjects),
-            "title": texts.one_line(_main(found.get("headlines", [])).get("value")),
-            "summary": texts.summary(_main(found.get("descriptions", [])).get("value")),
+            "title": texts.one_line(_main(found.get("headlines") or []).get("value")),
+            "summary": texts.summary(_main(found.get("descriptions") or []).get("value")),
             "body": texts.clean(str(body.get("value") or "")),
             "body_format": _FORMATS.get(str(body.get("contenttype") or "text/plain"), "text"),
-            "published_at": found.get("contentcreated") or found.get("firstcreated"),
-            "publish_at": found.get("embargoed"),
+            "published_at": texts.moment_if_any(found.get("contentcreated") or found.get("firstcreated")),
+            "publish_at": texts.moment_if_any(found.get("embargoed")),
             "tags": texts.tags(subjects),
-            "authors": [texts.one_line(one.get("byline")) for one in found.get("bylines", []) if one.get("byline")],
-            "place": texts.one_line(next((one["name"] for one in found.get("places", []) if one.get("name")), "")),
+            "authors": [texts.one_line(one.get("byline")) for one in found.get("bylines") or [] if one.get("byline")],
+            "place": texts.one_line(next((one["name"] for one in found.get("places") or [] if one.get("name")), "")),
             "slug": texts.slug(found.get("slug")),
-            "images": list(_images(found.get("associations", []))),
+            "images": list(_images(found.get("associations") or [])),
         },
     )
 
@@ -79,12 +79,12 @@ def _language(language: str | None, defaults: Defaults) -> str | None:
 
 def _images(associations: list[Json]) -> Iterator[Json]:
     for one in associations:
-        renditions = [each for each in one.get("renditions", []) if texts.https(each.get("href"))]
+        renditions = [each for each in one.get("renditions") or [] if texts.https(each.get("href"))]
         if one.get("type") != "picture" or not renditions:
             continue
         largest = max(renditions, key=lambda each: each.get("width") or 0)
-        caption = texts.summary(_main(one.get("descriptions", [])).get("value"))
+        caption = texts.summary(_main(one.get("descriptions") or []).get("value"))
         size = {name: largest[name] for name in ("width", "height") if largest.get(name)}
-        alt = texts.one_line(_main(one.get("headlines", [])).get("value"))
+        alt = texts.one_line(_main(one.get("headlines") or []).get("value"))
         caption_field = {"caption": " ".join(caption.split())[:1000]} if caption else {}
         yield {"url": texts.https(largest["href"]), "alt": alt, **caption_field, **size}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.ingest.importers.found import Defaults, Found, FoundItem, Unreadable
 
+_SEPARATORS = ",;\t"
 _LISTS = frozenset({"tags", "authors"})
 # A cell of a spreadsheet holds a body of 1 MiB, not csv's own 128 KiB.
 _LONGEST_CELL = 2**21
@@ -42,12 +43,17 @@ def read_csv(file: Path, defaults: Defaults) -> Iterator[Found]:
     """Yield the rows of a file whose first row names the fields; `document.number` names a field inside another."""
     csv.field_size_limit(_LONGEST_CELL)
     with file.open(encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text, strict=True)
         try:
+            names = text.readline()
+            text.seek(0)
+            # Spreadsheets separate by what the language of the desk leaves free.
+            rows = csv.DictReader(text, delimiter=max(_SEPARATORS, key=names.count), strict=True)
             for row in rows:
                 yield _item(f"line {rows.line_num}", _nested(row), defaults)
         except csv.Error as error:
             yield Unreadable(f"line {rows.line_num}", str(error))
+        except UnicodeDecodeError as error:
+            yield Unreadable(file.name, f"is not UTF-8 from here on: {error.reason}")
 
 
 def _item(origin: str, item: object, defaults: Defaults) -> Found:

@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from datetime import UTC, datetime
+from urllib.parse import urljoin
 
 import nh3
 from slugify import slugify
@@ -56,9 +57,26 @@ def moment(text: str | None) -> str | None:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
 
 
-def https(url: str | None) -> str | None:
-    """Return the address over https, or None where there is none."""
+def moment_if_any(text: str | None) -> str | None:
+    """Return the moment, or what cannot be read as it stands: the service says what is wrong with it."""
+    try:
+        return moment(text)
+    except ValueError:
+        return text
+
+
+def with_whole_links(markup: str, base: str | None) -> str:
+    """Return HTML whose links and images are found from anywhere, as they would be from `base`."""
+    if base is None:
+        return markup
+    return nh3.clean(markup, url_relative=("rewrite_with_base", base), link_rel=None)
+
+
+def https(url: str | None, base: str | None = None) -> str | None:
+    """Return the address over https, seen from `base` if it is relative, or None where there is none."""
     address = (url or "").strip()
+    if address and base:
+        address = urljoin(base, address)
     if address.startswith("http://"):
         address = "https://" + address.removeprefix("http://")
     return address if address.startswith("https://") and " " not in address else None

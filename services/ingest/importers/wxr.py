@@ -52,7 +52,7 @@ def _entry(entry: etree._Element, defaults: Defaults) -> Found:
             "summary": texts.summary(entry.findtext(_excerpt_tag(entry))),
             "body": texts.clean(entry.findtext(_CONTENT) or "") or "<p></p>",
             "body_format": "html",
-            "published_at": None if written in ("", _NEVER_SET) else texts.moment(written),
+            "published_at": None if written in ("", _NEVER_SET) else texts.moment_if_any(written),
             "tags": texts.tags([one.text or "" for one in categories if one.get("domain") == "post_tag"]),
             "authors": [name for name in [texts.one_line(entry.findtext(_CREATOR))] if name],
             "slug": texts.slug(_wordpress(entry, "post_name")),
