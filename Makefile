@@ -5,7 +5,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-long test-web test-compose test-compose-crashes check format lock screenshots chaos
+.PHONY: help install dev test test-long test-cluster test-web test-compose test-compose-crashes check format lock screenshots chaos
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: check ## run every check and test that CI runs
 
 test-long: $(STAMP) ## run the tests that take minutes: random work under crashes, freezes and restarts
 	$(BIN)/python -m pytest -m long --timeout 1800
+
+test-cluster: $(STAMP) ## run the services' tests over a Redis Cluster of three masters and three replicas (takes minutes)
+	CLARION_TEST_STORE=cluster $(BIN)/python -m pytest tests/ingest tests/render tests/notify tests/journeys
 
 WEB_CHECKS := tests/web/node_modules/.package-lock.json
 test-web: $(STAMP) $(WEB_CHECKS) ## hold the web's standards against the example site (wants node, java, chromium)
@@ -60,5 +63,5 @@ screenshots: $(STAMP) ## take the README's screenshots with Chromium
 	$(BIN)/python docs/make_screenshots.py
 
 lock: $(STAMP) ## pin the dependencies of pyproject.toml with hashes
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra traces pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt

@@ -30,6 +30,7 @@ from shared.logs import configure_logs
 from shared.server import http_server, stop_signals
 from shared.settings import Settings
 from shared.site_file import load_site
+from shared.tracing import exporting
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "newsroom"
 
@@ -95,6 +96,7 @@ def run(options: DevOptions) -> int:
             _refuse_taken_port(options)
             server = stack.enter_context(embedded_redis(data / "store"))
             settings = dev_settings(options, data, server.url)
+            stack.enter_context(exporting("clarion-dev"))
             uvloop.run(_until_stopped(settings, options))
         except (ClarionError, OSError) as error:
             console.print(f"[red]clarion dev cannot start:[/] {error}")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -50,8 +50,14 @@ class EmbeddedRedisError(Exception):
 
 
 @contextmanager
-def embedded_redis(data_dir: Path, *, port: int | None = None) -> Iterator["EmbeddedRedis"]:
-    """Run a server over `data_dir` until the block ends: on a Unix socket or, given a port, on 127.0.0.1 (0: any)."""
+def embedded_redis(
+    data_dir: Path, *, port: int | None = None, options: Sequence[str] = ()
+) -> Iterator["EmbeddedRedis"]:
+    """
+    Run a server over `data_dir` until the block ends: on a Unix socket or, given a port, on 127.0.0.1 (0: any).
+
+    `options` are further words of its command line.
+    """
     data_dir = data_dir.absolute()
     program = str(find_server(os.environ.get("PATH", os.defpath)))
     with ExitStack() as block:
@@ -61,7 +67,8 @@ def embedded_redis(data_dir: Path, *, port: int | None = None) -> Iterator["Embe
         # The kernel sends the parent-death signal when the *thread* that forked ends: one thread that lives as long as
         # the block forks every server, whichever thread calls `start`.
         forker = block.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedded-redis"))
-        server = EmbeddedRedis(url, data_dir, (program, "--dir", str(data_dir), *DURABLE, *listen), forker)
+        command = (program, "--dir", str(data_dir), *DURABLE, *listen, *options)
+        server = EmbeddedRedis(url, data_dir, command, forker)
         block.callback(server.stop)
         server.start()
         yield server
@@ -81,9 +88,13 @@ class EmbeddedRedis:
     def pid(self) -> int:
         return self._processes[-1].pid
 
+    @property
+    def is_running(self) -> bool:
+        return bool(self._processes) and self._processes[-1].poll() is None
+
     def start(self) -> None:
         """Run the server, on the same address and data as before if it was killed, and return when it answers."""
-        if self._processes and self._processes[-1].poll() is None:
+        if self.is_running:
             return
         self._processes.append(self._forker.submit(self._fork).result())
         self._wait_until_ready()
@@ -188,12 +199,18 @@ def _unix_address(data_dir: Path, block: ExitStack) -> tuple[str, list[str]]:
 
 
 def _tcp_address(port: int, block: ExitStack) -> tuple[str, list[str]]:
+    port = reserved_port(port, block)
+    return f"redis://127.0.0.1:{port}/0", ["--bind", "127.0.0.1", "--port", str(port), "--protected-mode", "yes"]
+
+
+def reserved_port(port: int, block: ExitStack) -> int:
+    """Return the port, or any for 0, kept from others until the block ends."""
     reservation = block.enter_context(socket.socket())
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reservation.bind(("127.0.0.1", port))
-    port = reservation.getsockname()[1]
+    number: int = reservation.getsockname()[1]
     # Linux lets the server listen beside a socket that is only bound. While the server is down, that keeps others off
     # the port, a reconnecting client too, which the kernel may connect to itself (seen: 5 of 300,000 tries).
     if sys.platform != "linux":
         reservation.close()
-    return f"redis://127.0.0.1:{port}/0", ["--bind", "127.0.0.1", "--port", str(port), "--protected-mode", "yes"]
+    return number

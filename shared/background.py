@@ -26,7 +26,10 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """Return the work as a task that somebody else ends; if it fails, the process does."""
-    return asyncio.create_task(_guarded(work))
+    # Not a coroutine around it: one that is cancelled before its first step would never begin the work, nor close it.
+    task = asyncio.create_task(work)
+    task.add_done_callback(_end_process_if_failed)
+    return task
 
 
 async def cancelled(*tasks: asyncio.Task[Any]) -> None:
@@ -43,9 +46,8 @@ async def cancelled(*tasks: asyncio.Task[Any]) -> None:
         _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
 
 
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception as error:
-        log.critical("background.broken", work=repr(work), exit_code=_BROKEN_EXIT, exc_info=error)
+def _end_process_if_failed(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, Exception):
+        log.critical("background.broken", work=repr(task.get_coro()), exit_code=_BROKEN_EXIT, exc_info=error)
         os._exit(_BROKEN_EXIT)

@@ -21,12 +21,16 @@ AUDIT = "{site}:audit"
 """Stream of who did what to which item."""
 ERASURES = "{site}:erasures"
 """Hash, id of an item that is to be erased to who asked for it and when."""
+ERASED = "{site}:erased"
+"""Hash, id and newest revision of an erased item (`id:N`) to when (ms): notify is to forget its deliveries."""
 TICK = "{site}:tick"
 """The last moment (milliseconds) that the site was told of: what "the last two days" are counted from."""
 REBUILD = "{site}:rebuild"
 """Hash: who asked last that the site be written anew, and how far render has come with it."""
 TRIMMED = "{site}:trimmed"
 """Hash, stream name to the id of the last entry that was trimmed from it."""
+REPLICATION_MARK = "{site}:replication-mark"
+"""Written so that there is something to wait for, until replicas have it and with it all that was written before."""
 SHARDS = "{site}:shards"
 """How many delivery shards there are; fixed at the first start."""
 
@@ -43,6 +47,11 @@ def revisions(item_id: ItemId) -> str:
 def rendered(item_id: ItemId) -> str:
     """Hash, what is rendered and waits for an earlier revision's announcement."""
     return f"{{site}}:rendered:{item_id}"
+
+
+def receipts(item_id: ItemId) -> str:
+    """Hash: under `rendered:N` what render says of revision N, under `announced:N` its place in the log."""
+    return f"{{site}}:receipts:{item_id}"
 
 
 def translation_set(name: str) -> str:
@@ -96,6 +105,11 @@ def tombstones(of: Listing) -> str:
 
 def idempotency(api_key_name: str, key: str) -> str:
     return f"{{site}}:idempotency:{api_key_name}:{key}"
+
+
+def idempotency_of(item_id: ItemId) -> str:
+    """Set of the names of the kept answers that tell of an item."""
+    return f"{{site}}:idempotency-of:{item_id}"
 
 
 def rate_limit(api_key_name: str) -> str:

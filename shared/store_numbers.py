@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from redis.exceptions import ResponseError
 
 from shared import keys
 from shared.keys import Shard
+from shared.redis_client import on_masters
 
 _STREAMS = {"items": keys.ITEMS_STREAM, "pages": keys.PAGES_STREAM}
 # Where the server has lost count of what a group has not taken yet, so many entries are counted one by one.
@@ -48,7 +50,7 @@ class QueueNumbers:
 
 @dataclass(frozen=True)
 class ServerNumbers:
-    """How the server itself is."""
+    """How the server itself is; of a cluster's masters, each number from the one that is worst off."""
 
     version: str
     memory_bytes: int
@@ -83,13 +85,14 @@ class StoreWatch:
         """Return the numbers as they are now. Raises RedisError."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.time()
-        pipe.info()
         pipe.xlen(keys.DEAD_LETTERS)
         pipe.get(keys.SHARDS)
-        (seconds, microseconds), info, dead_letters, shards = await pipe.execute()
+        (seconds, microseconds), dead_letters, shards = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        groups, queue = await asyncio.gather(self._groups(now_ms), self._queue(int(shards or 0), now_ms))
-        return StoreNumbers(_server(info), groups, queue, int(dead_letters))
+        infos, groups, queue = await asyncio.gather(
+            on_masters(self._redis, "INFO"), self._groups(now_ms), self._queue(int(shards or 0), now_ms)
+        )
+        return StoreNumbers(_worst([_server(info) for info in infos]), groups, queue, int(dead_letters))
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:
         found: list[GroupNumbers] = []
@@ -150,6 +153,28 @@ class StoreWatch:
 
 def _ms_of(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
+
+
+def _worst(servers: Sequence[ServerNumbers]) -> ServerNumbers:
+    fullest = max(servers, key=_fullness)
+    return ServerNumbers(
+        version=min((server.version for server in servers), key=_release),
+        memory_bytes=fullest.memory_bytes,
+        memory_limit_bytes=fullest.memory_limit_bytes,
+        append_only=all(server.append_only for server in servers),
+        last_write_ok=all(server.last_write_ok for server in servers),
+        last_rewrite_ok=all(server.last_rewrite_ok for server in servers),
+        file_bytes=max(server.file_bytes for server in servers),
+        replicas=min(server.replicas for server in servers),
+    )
+
+
+def _fullness(server: ServerNumbers) -> tuple[float, int]:
+    return server.memory_bytes / (server.memory_limit_bytes or math.inf), server.memory_bytes
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def _server(info: _Found) -> ServerNumbers:

@@ -20,25 +20,20 @@ from typing import Any
 import structlog
 from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.configs.state import RedisConnectionState
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from redis.typing import StreamIdT
 
-from shared import keys
 from shared.background import cancelled
 from shared.errors import Unavailable
-from shared.lua import load_script
-from shared.redis_client import connect, retry_policy
+from shared.redis_client import connect
 from shared.server import GRACE_SECONDS
 
 log = structlog.get_logger()
 
 # Deliveries of one entry before it is buried. Crashes of a healthy process count too, so not fewer than five.
 MAX_DELIVERIES = 5
-# One call of the trim script removes at most so many entries: 1,000 are about 10 ms of the server's time.
-_TRIM_AT_ONCE = 1000
-_JANITOR_EVERY_SECONDS = 10
-_REAP_AFTER = timedelta(minutes=10)
 # BLOCK of XREADGROUP; new entries wake it at once. Must stay below the client's socket timeout.
 _BLOCK_MS = 2000
 _NO_SUCH_GROUP_EXIT = 70
@@ -86,13 +81,10 @@ class StreamConsumer:
         self._claim_after = claim_after
         self._stopping = False
         self._redis: Redis = connect(redis_url)
-        self._broker = RedisBroker(
+        self._broker = _Broker(
             redis_url,
             parser=_raw_parser,
             decoder=_raw_decoder,
-            retry=retry_policy(8),
-            max_connections=16,
-            socket_timeout=10,
             graceful_timeout=GRACE_SECONDS,
             logger=logging.getLogger(__name__),
         )
@@ -217,6 +209,28 @@ class StreamConsumer:
                 await self._redis.xclaim(self._stream, self._group, self._name, 0, ids, justid=True)
 
 
+class _Connection(RedisConnectionState):
+    """Our own client in FastStream's hands: whatever the address names, it is found again after a failover."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    async def connect(self) -> Redis:
+        self._client = connect(self._url, decode_responses=False)
+        self._connected = True
+        return self._client
+
+
+class _Broker(RedisBroker):
+    def __init__(self, store_url: str, **options: Any) -> None:  # Any: the options of RedisBroker
+        self._store_url = store_url
+        super().__init__("redis://store", **options)
+
+    def _make_connection_state(self, *_: Any) -> _Connection:
+        return _Connection(self._store_url)
+
+
 # Any in the two below: a message and a parser of FastStream, whose types differ between a batch and an entry.
 async def _raw_parser(raw: dict[str, Any], original: Callable[[Any], Awaitable[Any]]) -> Any:
     """Leave the entries as they are: FastStream's envelope costs 20 times what the work does."""
@@ -237,56 +251,3 @@ async def _raw_decoder(message: Any) -> list[Entry]:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
-
-
-@dataclass(frozen=True)
-class Retention:
-    """What of a stream may go: entries that all `groups` have acknowledged and that are older than `keep`."""
-
-    stream: str
-    groups: tuple[str, ...]
-    keep: timedelta
-
-
-class Janitor:
-    """Trims streams and forgets idle consumers; any number of replicas may run one."""
-
-    def __init__(
-        self,
-        redis: Redis,
-        retention: Retention,
-        passed: Callable[[], Awaitable[str | None]] | None = None,
-    ) -> None:
-        """`passed` tells the id up to which those beside the groups need nothing any more (None: nothing yet)."""
-        self._redis = redis
-        self._retention = retention
-        self._passed = passed
-        self._trim = load_script(redis, "shared", "trim_stream.lua")
-        self._reap = load_script(redis, "shared", "reap_consumers.lua")
-
-    async def run(self) -> None:
-        """Tidy now and then, until cancelled."""
-        while True:
-            await asyncio.sleep(_JANITOR_EVERY_SECONDS)
-            try:
-                await self.tidy()
-            except (RedisError, OSError) as error:
-                log.warning("stream.untidied", stream=self._retention.stream, reason=repr(error))
-
-    async def tidy(self) -> int:
-        """Trim what may go and return how many entries went."""
-        keep_ms = int(self._retention.keep.total_seconds() * 1000)
-        floor = await self._passed() if self._passed else "+"
-        removed = 0
-        while floor is not None:
-            count = await self._trim(
-                keys=[self._retention.stream, keys.TRIMMED],
-                args=[_TRIM_AT_ONCE, keep_ms, floor, *self._retention.groups],
-            )
-            removed += count
-            if count < _TRIM_AT_ONCE:
-                break
-        for group in self._retention.groups:
-            reap_ms = int(_REAP_AFTER.total_seconds() * 1000)
-            await self._reap(keys=[self._retention.stream], args=[group, reap_ms])
-        return removed

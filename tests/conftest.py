@@ -1,5 +1,6 @@
 """What every test may ask for: a real server, settings, and a whole Clarion on a free port."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import structlog
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from services.embedded_cluster import EmbeddedCluster, embedded_cluster
 from services.embedded_redis import embedded_redis
 from shared.redis_client import connect
 from shared.settings import Settings
@@ -35,11 +37,15 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def store_url(server_url: str) -> str:
-    """The server's address, with nothing in it."""
-    with SyncRedis.from_url(server_url) as client:
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of a store with nothing in it: a single server, or a cluster where CLARION_TEST_STORE says so."""
+    if os.environ.get("CLARION_TEST_STORE") == "cluster":
+        cluster: EmbeddedCluster = request.getfixturevalue("cluster")
+        return cluster.url
+    url: str = request.getfixturevalue("server_url")
+    with SyncRedis.from_url(url) as client:
         client.flushall()
-    return server_url
+    return url
 
 
 @pytest.fixture
@@ -47,6 +53,23 @@ async def redis(store_url: str) -> AsyncIterator[Redis]:
     client = connect(store_url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def servers_of_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
+    """A cluster of real servers for the whole run."""
+    with embedded_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(servers_of_cluster: EmbeddedCluster) -> EmbeddedCluster:
+    """The cluster, whole and with nothing in it."""
+    for node in servers_of_cluster.nodes:
+        node.start()
+    servers_of_cluster.wait_until_whole()
+    servers_of_cluster.flush()
+    return servers_of_cluster
 
 
 @pytest.fixture

@@ -11,11 +11,13 @@ Contents = dict[str, Any]
 async def store_contents(redis: Redis, *, without: tuple[str, ...] = ()) -> Contents:
     """Return every key with what it holds; those whose names begin like one of `without` are left out."""
     names = sorted([str(name) async for name in redis.scan_iter(count=1000)])
-    return {name: await _read(redis, name) for name in names if not name.startswith(without)}
+    kinds = {name: str(await redis.type(name)) for name in names if not name.startswith(without)}
+    # What went while the others were read is "none".
+    return {name: await _read(redis, name, kind) for name, kind in kinds.items() if kind != "none"}
 
 
-async def _read(redis: Redis, name: str) -> Any:
-    match await redis.type(name):
+async def _read(redis: Redis, name: str, kind: str) -> Any:
+    match kind:
         case "string":
             return await redis.get(name)
         case "hash":

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 from services.ingest.durability import WeakStore, require_durable_store
 from shared import keys
 from shared.auth import KeyRing
-from shared.clock import store_now
 from shared.errors import UnusableSiteFile
+from shared.redis_client import on_masters
 from shared.settings import Settings
 from shared.site_file import load_site
 from shared.store_numbers import StoreNumbers, StoreWatch
@@ -187,7 +187,9 @@ async def _durability(settings: Settings, redis: Redis) -> Finding:
 
 
 async def _clock(_: Settings, redis: Redis) -> Finding:
-    apart = abs((await store_now(redis) - datetime.now(UTC)).total_seconds())
+    now = datetime.now(UTC).timestamp()
+    times = await on_masters(redis, "TIME")
+    apart = max(abs(int(seconds) + int(microseconds) / 1_000_000 - now) for seconds, microseconds in times)
     if apart > _CLOCKS_APART_SECONDS:
         todo = "run a time service (chrony) on both machines: embargoes go by the store's clock, signatures by this one"
         return Finding("clock", "trouble", f"{apart:.1f} s apart from the store's", todo)

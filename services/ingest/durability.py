@@ -4,6 +4,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from shared.errors import Broken
+from shared.redis_client import on_masters
 from shared.settings import Settings
 
 _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
@@ -15,7 +16,7 @@ class WeakStore(Broken):
 
 async def require_durable_store(redis: Redis, settings: Settings) -> None:
     """
-    Raise WeakStore unless every write is on disk before its reply and nothing is ever evicted.
+    Raise WeakStore unless every write, to any master, is on disk before its reply and nothing is ever evicted.
 
     Measured under kill -9 of the server: `appendfsync everysec` lost acknowledged writes in 1 of 25 rounds, `always`
     in none. A managed store that hides CONFIG counts as weak, and CLARION_ALLOW_WEAK_DURABILITY accepts it.
@@ -23,13 +24,16 @@ async def require_durable_store(redis: Redis, settings: Settings) -> None:
     if settings.allow_weak_durability:
         return
     try:
-        found = await redis.config_get(*_NEEDED)
+        found = await on_masters(redis, "CONFIG GET", *_NEEDED)
     except ResponseError as error:
         raise WeakStore(
             f"the store does not show its configuration ({error}); see CLARION_ALLOW_WEAK_DURABILITY"
         ) from error
-    wrong = [
-        f"{name} is {found.get(name)}, must be {value}" for name, value in _NEEDED.items() if found.get(name) != value
-    ]
+    wrong = dict.fromkeys(
+        f"{name} is {server.get(name)}, must be {value}"
+        for server in found
+        for name, value in _NEEDED.items()
+        if server.get(name) != value
+    )
     if wrong:
         raise WeakStore(f"{'; '.join(wrong)}. Change the store's configuration, or see CLARION_ALLOW_WEAK_DURABILITY")

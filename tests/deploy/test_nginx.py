@@ -145,8 +145,10 @@ async def test_a_path_without_a_page_is_answered_by_render(
 
 
 async def test_a_missing_fragment_leaves_nothing_behind(behind_nginx: Clarion, direct: httpx.AsyncClient) -> None:
-    await behind_nginx.page("/en/")
-    (behind_nginx.settings.output_dir / "_fragments/en/latest.html").unlink()
+    await behind_nginx.page("/en/news/")
+    fragment = behind_nginx.settings.output_dir / "_fragments/en/latest.html"
+    await eventually(fragment.exists, "the fragment")
+    fragment.unlink()
 
     through, without = await behind_nginx.http.get("/en/news/"), await direct.get("/en/news/")
 

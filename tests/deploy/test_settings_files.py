@@ -69,9 +69,18 @@ def test_compose_shows_the_same_defaults_of_its_own_variables(shown: dict[str, s
 @pytest.mark.parametrize("service", ["ingest", "render", "notify"])
 def test_compose_passes_every_setting_on(composed: dict[str, Any], service: str) -> None:
     # The image fixes where a service listens in its container.
-    passed = set(composed["services"][service]["environment"]) | {"CLARION_HOST", "CLARION_PORT"}
+    environment = {name for name in composed["services"][service]["environment"] if name.startswith("CLARION_")}
+    passed = environment | {"CLARION_HOST", "CLARION_PORT"}
 
     assert passed == {f"CLARION_{name.upper()}" for name in SETTINGS}
+
+
+def test_compose_passes_on_where_traces_go(composed: dict[str, Any]) -> None:
+    shown = re.findall(r"^#(OTEL_[A-Z_]+)=", (ROOT / "deploy/env.example").read_text(), re.MULTILINE)
+
+    assert shown
+    for service in ("ingest", "render", "notify"):
+        assert set(shown) <= set(composed["services"][service]["environment"])
 
 
 def test_compose_mounts_the_site_read_only_for_those_who_only_read(composed: dict[str, Any]) -> None:

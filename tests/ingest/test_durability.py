@@ -39,7 +39,7 @@ async def test_a_weak_store_is_refused_and_told_why(tmp_path: Path, name: str, v
 
 
 async def test_a_write_that_too_few_replicas_have_is_not_acknowledged(settings: Settings, redis: Redis) -> None:
-    async with running_ingest(settings.model_copy(update={"wait_replicas": 1}), redis) as ingest:
+    async with running_ingest(settings.model_copy(update={"wait_replicas": 9}), redis) as ingest:
         first = await ingest.send("a", an_item())
         again = await ingest.send("a", an_item())
 
@@ -51,6 +51,8 @@ async def test_a_write_that_too_few_replicas_have_is_not_acknowledged(settings: 
 async def test_a_write_that_a_replica_has_is_acknowledged(tmp_path: Path) -> None:
     with embedded_redis(tmp_path / "main", port=0) as server, embedded_redis(tmp_path / "replica", port=0) as second:
         redis, replica = connect(server.url), connect(second.url)
+        # A server waits 5 s for more replicas that want the same snapshot, unless told not to.
+        await redis.config_set("repl-diskless-sync-delay", "0")
         host, port = server.url.removeprefix("redis://").split("/")[0].split(":")
         await replica.execute_command("REPLICAOF", host, port)  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,8 @@
-"""Run `clarion dev` and kill it, with its store, at the moment a named function of the item's journey is entered."""
+"""
+Run `clarion dev` and kill it, with its store, at the moment a named function of the item's journey is entered.
+
+Where CLARION_REDIS_URL names another store, that one is used and lives on.
+"""
 
 import os
 import signal
@@ -6,7 +10,12 @@ import sys
 import types
 from pathlib import Path
 
+import uvloop
+
 from services import dev
+from shared.logs import configure_logs
+from shared.server import http_server, stop_signals
+from shared.settings import Settings
 
 _BEGINNING = "services/ingest/api.py", "ItemsApi.put"
 
@@ -37,7 +46,21 @@ def main() -> None:
     data, port, site, step = sys.argv[1:]
     if step != "-":
         sys.setprofile(_Trap(step))
-    sys.exit(dev.run(dev.DevOptions("127.0.0.1", int(port), Path(data), Path(site), empty=True)))
+    options = dev.DevOptions("127.0.0.1", int(port), Path(data), Path(site), empty=True)
+    store = os.environ.get("CLARION_REDIS_URL")
+    if store is None:
+        sys.exit(dev.run(options))
+    configure_logs("json")
+    uvloop.run(_run(dev.dev_settings(options, Path(data), store)))
+
+
+async def _run(settings: Settings) -> None:
+    with stop_signals() as stop:
+        async with (
+            dev.clarion_running(settings) as app,
+            http_server(app, settings.host, settings.port, app.notify.state.stopping),
+        ):
+            await stop.wait()
 
 
 if __name__ == "__main__":

@@ -2,24 +2,19 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
-import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from tests.factories import ADMIN_KEY, SECRETS_KEY, a_site_file, an_item
-from tests.fakes import Receiver, a_free_port, eventually, receiving
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.factories import an_item
+from tests.fakes import a_free_port, eventually, receiving
+from tests.journeys.processes import a_client, answers, clarion_process, subscribed, until_readable
 
 # The steps, in the item's order: being killed at the entry of one is being killed at the end of the one before it.
 STEPS = [
@@ -41,53 +36,8 @@ STEPS = [
     "services.notify.shard_advance:ShardAdvance._write_plan",
     "services.notify.delivering:Delivering.attempt",
     "services.notify.sender:Sender.send",
-    "services.notify.delivering:Delivering._decided",
+    "services.notify.delivering:Delivering._count_time_of",
 ]
-
-
-@contextlib.asynccontextmanager
-async def clarion_process(data: Path, port: int, step: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {
-        **os.environ,
-        "CLARION_BOOTSTRAP_KEY": ADMIN_KEY,
-        "CLARION_SECRETS_KEY": SECRETS_KEY,
-        "CLARION_CLAIM_AFTER": "0.5",
-        "CLARION_ATTEMPT_TIMEOUT": "2",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-m", "tests.journeys.crashing", str(data), str(port), str(a_site_file(data)), step]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def _answers(client: httpx.AsyncClient, path: str) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return (await client.get(path)).status_code == httpx.codes.OK
-    return False
-
-
-async def _subscribed(client: httpx.AsyncClient, receiver: Receiver) -> str:
-    response = await client.post("/v1/subscriptions", json={"url": receiver.url})
-    secret: str = response.raise_for_status().json()["secret"]
-    return secret
-
-
-async def _until_readable(client: httpx.AsyncClient, receipt: dict[str, Any]) -> None:
-    async def everywhere() -> bool:
-        feeds = [
-            await client.get(f"/en/{place}feed.{form}") for place in ("", "news/") for form in ("rss", "atom", "json")
-        ]
-        page = await client.get(receipt["url"])
-        return page.status_code == httpx.codes.OK and all(receipt["url"] in feed.text for feed in feeds)
-
-    await eventually(everywhere, "the page and its six feeds")
 
 
 def test_every_step_names_a_function() -> None:
@@ -106,19 +56,14 @@ class Prepared:
     secret: str
 
 
-def _client(port: int) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10)
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     data, port, receiver_port = tmp_path_factory.mktemp("prepared"), a_free_port(), a_free_port()
 
     async def prepare() -> Prepared:
-        async with receiving(receiver_port) as receiver, _client(port) as client, clarion_process(data, port, "-"):
+        async with receiving(receiver_port) as receiver, a_client(port) as client, clarion_process(data, port, "-"):
             await eventually((data / "output" / ".clarion" / "built").exists, "the first start")
-            return Prepared(data, port, receiver_port, await _subscribed(client, receiver))
+            return Prepared(data, port, receiver_port, await subscribed(client, receiver))
 
     return asyncio.run(prepare())
 
@@ -127,18 +72,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 async def test_a_crash_at_any_step_loses_nothing(step: str, tmp_path: Path, prepared: Prepared) -> None:
     data, port = tmp_path / "data", prepared.port
     shutil.copytree(prepared.data, data, symlinks=True)
-    async with receiving(prepared.receiver_port) as receiver, _client(port) as client:
+    async with receiving(prepared.receiver_port) as receiver, a_client(port) as client:
         async with clarion_process(data, port, step) as doomed:
-            await eventually(lambda: _answers(client, "/healthz"), "the start before the crash")
+            await eventually(lambda: answers(client, "/healthz"), "the start before the crash")
             with contextlib.suppress(httpx.TransportError):
                 await client.put("/v1/items/press/opening", json=an_item(title="The harbour opens"))
             async with asyncio.timeout(30):
                 assert await doomed.wait() == -9, "the step was never reached"
 
         async with clarion_process(data, port, "-"):
-            await eventually(lambda: _answers(client, "/healthz"), "the start after the crash")
+            await eventually(lambda: answers(client, "/healthz"), "the start after the crash")
             receipt = (await client.put("/v1/items/press/opening", json=an_item(title="The harbour opens"))).json()
-            await _until_readable(client, receipt)
+            await until_readable(client, receipt)
             await receiver.received()
             events = (await client.get("/v1/events")).json()["events"]
 

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from shared import keys
 from shared.dead_letters import DeadLetters
 from shared.errors import Unavailable
-from shared.streams import MAX_DELIVERIES, Entry, Janitor, Retention, StreamConsumer
+from shared.janitor import Janitor, Retention
+from shared.streams import MAX_DELIVERIES, Entry, StreamConsumer
 from tests.fakes import eventually
 
 STREAM, GROUP = keys.ITEMS_STREAM, "render"
