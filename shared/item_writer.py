@@ -1,24 +1,25 @@
 """Write a revision of an item with everything that follows from it, as one step of the store."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from shared import keys
 from shared.clock import iso, to_ms
-from shared.errors import Unavailable
 from shared.events import ItemEventType
 from shared.ids import event_id
 from shared.item_indexes import Indexes, Op, index_ops, tombstone_ops
-from shared.items import Item, Revision, UpdateType
+from shared.items import Item, PublicItem, Revision, UpdateType
 from shared.listings import Placement, placement_of
 from shared.lua import load_script
+from shared.replication import Replication
 from shared.site_file import Site
+from shared.tracing import Step, record
 
 WriteStatus = Literal["written", "moved", "path", "translation"]
 _STATUSES: Mapping[str, WriteStatus] = {
@@ -27,7 +28,6 @@ _STATUSES: Mapping[str, WriteStatus] = {
     "path": "path",
     "translation": "translation",
 }
-_REPLICAS_ANSWER_WITHIN_MS = 2000
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ItemWriter:
         self._redis = redis
         self._script = load_script(redis, "shared", "write_item.lua")
         self._site = site
-        self._wait_replicas = wait_replicas
+        self._replication = Replication(redis, wait_replicas)
 
     async def write(self, write: Write) -> WriteStatus:
         """
@@ -83,7 +83,7 @@ class ItemWriter:
 
         Raises Unavailable where it is done and not on as many replicas as the settings ask for.
         """
-        item_id = write.after.id
+        item_id, began_ns = write.after.id, time.time_ns()
         left, entered = _translation_slot(write.shown_before), _translation_slot(write.shown_after)
         if left == entered:
             left = entered = None
@@ -109,31 +109,23 @@ class ItemWriter:
             ],
             json.dumps(_spelled(write, left, entered, ops), ensure_ascii=False),
         )
+        if write.event is not None and status == "written":
+            written = event_id(item_id, write.after.public)
+            record(Step("item.write", written), write.event.trace_id, began_ns, item_id=item_id, event=write.event.type)
         return _STATUSES[status]
 
     async def confirm(self) -> None:
         """Return once everything written so far is on as many replicas as the settings ask for."""
-        if self._wait_replicas:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.time()
-                await self._replicated(pipe)
+        await self._replication.confirm()
 
     async def _run(self, script_keys: list[str], argument: str) -> Sequence[str]:
-        if not self._wait_replicas:
+        if not self._replication.is_wanted:
             answer: Sequence[str] = await self._script(keys=script_keys, args=[argument])
             return answer
-        # One connection for both: WAIT speaks of what its own connection wrote before.
         async with self._redis.pipeline(transaction=False) as pipe:
             await self._script(keys=script_keys, args=[argument], client=pipe)
-            return await self._replicated(pipe)
-
-    async def _replicated(self, pipe: Pipeline) -> Sequence[str]:
-        pipe.wait(self._wait_replicas, _REPLICAS_ANSWER_WITHIN_MS)
-        answer, replicas = await pipe.execute()
-        if replicas < self._wait_replicas:
-            raise Unavailable(f"{replicas} replicas have it, {self._wait_replicas} must: repeat the same request")
-        written: Sequence[str] = answer
-        return written
+            (answer,) = await self._replication.execute(pipe)
+            return answer
 
     def _placement_before(self, write: Write) -> Placement | None:
         if write.before is None or write.before.released_at is None or write.shown_before is None:
@@ -160,6 +152,7 @@ def _spelled(
     write: Write, left: _TranslationSlot | None, entered: _TranslationSlot | None, ops: list[Op]
 ) -> Mapping[str, object]:
     after = write.after
+    revision = _dated(write)
     spelled: dict[str, object] = {
         "item_id": after.id,
         "write_id": write.write_id,
@@ -169,9 +162,9 @@ def _spelled(
         "audit": _audit_fields(write),
         "ops": ops,
     }
-    if write.revision is not None:
-        spelled["number"] = str(write.revision.number)
-        spelled["document"] = write.revision.model_dump_json(exclude_defaults=True)
+    if revision is not None:
+        spelled["number"] = str(revision.number)
+        spelled["document"] = revision.model_dump_json(exclude_defaults=True)
     if write.shown_after is not None:
         spelled["path"] = write.shown_after.path
     if entered is not None:
@@ -181,6 +174,17 @@ def _spelled(
     if after.publish_at is not None:
         spelled["publish_at"] = str(to_ms(after.publish_at))
     return spelled
+
+
+def _dated(write: Write) -> Revision | None:
+    """Return the revision to be kept; one that is minor and public now remembers when the last major one was."""
+    revision, before, shown = write.revision, write.before, write.shown_before
+    if revision is None or write.event is None:
+        return revision
+    major_at = None
+    if write.event.update_type == "minor" and before is not None and shown is not None:
+        major_at = PublicItem(before, shown).major_at
+    return revision.model_copy(update={"major_at": major_at})
 
 
 def fields_of(item: Item) -> dict[str, str]:

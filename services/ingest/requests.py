@@ -10,6 +10,7 @@ from services.ingest.api_models import MAX_BODY_BYTES
 from shared.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
 from shared.http_errors import field_errors
 from shared.ids import new_trace_id
+from shared.tracing import current_trace_id
 
 Small = TypeVar("Small", bound=BaseModel)
 
@@ -63,4 +64,4 @@ def if_match(request: Request) -> int | None:
 def trace_id(request: Request) -> str:
     """Return the id of the caller's trace (W3C Trace Context), or a new one."""
     found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return found.group(1) if found else new_trace_id()
+    return found.group(1) if found else current_trace_id() or new_trace_id()

@@ -16,7 +16,9 @@ from services.notify.retry_policy import outcome_of, parse_retry_after
 from services.notify.secret_box import SecretBox
 from services.notify.signer import SigningKey, signature_header, signing_key
 from services.notify.subscriptions import Subscription
+from shared import tracing
 from shared.ids import SubscriptionId
+from shared.tracing import Step
 
 ANSWER_KEPT_BYTES = 4096
 USER_AGENT = f"Clarion/{version('clarion')}"
@@ -60,7 +62,10 @@ class Sender:
         now = time.time()
         began = time.perf_counter()
         prepared = self._prepare(subscription)
-        headers = _headers(prepared, delivery, message, now)
+        step = Step("notify.attempt", f"{delivery.id} {delivery.attempts + 1}")
+        # No secret, so the quick kind of random number will do; all zeros would be invalid (Trace Context, 3.2.2.4).
+        span_id = step.span_id if tracing.is_on() else f"{getrandbits(64) or 1:016x}"
+        headers = _headers(prepared, delivery, message, now, span_id)
         answer_text = ""
         outcome: Outcome
         try:
@@ -71,6 +76,8 @@ class Sender:
             outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("retry-after"), datetime.now(UTC)))
             if not isinstance(outcome, Delivered):
                 answer_text = answer.body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
+        if tracing.is_on():
+            _trace(step, delivery, message, int(now * 1_000_000_000), outcome)
         return Attempt(
             number=delivery.attempts + 1,
             at_ms=int(now * 1000),
@@ -103,13 +110,20 @@ class Sender:
         return _Prepared(subscription, URL(subscription.url), own_headers | ours, keys)
 
 
-def _headers(prepared: _Prepared, delivery: Delivery, message: Message, now: float) -> dict[str, str]:
+def _trace(step: Step, delivery: Delivery, message: Message, began_ns: int, outcome: Outcome) -> None:
+    # A ping stands in no log: nothing came before it.
+    after = Step("announce", delivery.event_id) if delivery.body is None else None
+    error = None if isinstance(outcome, Delivered) else outcome.reason
+    number = delivery.attempts + 1
+    tracing.record(step, message.trace_id, began_ns, after=after, is_request=True, error=error, attempt=number)
+
+
+def _headers(prepared: _Prepared, delivery: Delivery, message: Message, now: float, span_id: str) -> dict[str, str]:
     timestamp = int(now)
     return {
         **prepared.headers,
         "webhook-id": delivery.id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature_header(prepared.signing(now), delivery.id, timestamp, message.body),
-        # No secret, so the quick kind of random number will do; all zeros would be invalid (Trace Context, 3.2.2.4).
-        "traceparent": f"00-{message.trace_id}-{getrandbits(64) or 1:016x}-01",
+        "traceparent": f"00-{message.trace_id}-{span_id}-01",
     }

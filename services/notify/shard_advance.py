@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,10 +16,12 @@ from services.notify.fan_out import Candidate, Cursor, Plan, PlannedDelivery, ca
 from services.notify.script_runner import numbered
 from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription
+from shared import tracing
 from shared.errors import NotFound
 from shared.ids import LogId, SubscriptionId
 from shared.keys import Shard, delivery_tally
 from shared.lua import load_script
+from shared.tracing import Step
 
 log = structlog.get_logger()
 
@@ -157,9 +159,19 @@ class ShardAdvance:
     async def _write_plan(
         self, mirror: ShardMirror, step: Plan, seen: Cursor, record: Subscription | None = None
     ) -> int:
-        now_ms = int(time.time() * 1000)
-        deliveries = [_enqueued(planned, mirror.shard, now_ms) for planned in step.deliveries]
-        return await self._write(mirror, deliveries, seen, step.cursor, record)
+        began_ns = time.time_ns()
+        deliveries = [_enqueued(planned, mirror.shard, began_ns // 1_000_000) for planned in step.deliveries]
+        enqueued = await self._write(mirror, deliveries, seen, step.cursor, record)
+        if enqueued > 0 and record is None:
+            # What goes on with an event is no new step.
+            begun = dict.fromkeys(one.log_id for one in step.deliveries if one.log_id != seen.within)
+            self._trace(mirror.shard, begun, began_ns)
+        return enqueued
+
+    def _trace(self, shard: Shard, log_ids: Iterable[LogId], began_ns: int) -> None:
+        for event in filter(None, map(self._event_log.remembered, log_ids)):
+            step = Step("notify.fan_out", f"{event.id} {shard.number}")
+            tracing.record(step, event.trace_id, began_ns, after=Step("announce", event.id), shard=shard.number)
 
     async def _write(
         self,
