@@ -43,6 +43,7 @@ from shared import keys, metrics
 from shared.events import AnnouncedEvent, webhook_body
 from shared.ids import EventId, LogId, SubscriptionId, new_trace_id
 from shared.redis_client import connect
+from shared.server import collect_garbage_seldom
 from shared.settings import Settings
 
 IN_FLIGHT = 64
@@ -100,6 +101,7 @@ def main() -> None:
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.PrintLoggerFactory(open(os.devnull, "w")),  # noqa: PTH123, SIM115 - until the end
     )
+    collect_garbage_seldom()  # as the service does
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     with sink() as port:
         for name, endpoints in (("one endpoint", 1), ("1,000 endpoints", 1000)):

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
@@ -16,13 +18,14 @@ from starlette.types import ASGIApp
 
 from shared.logs import configure_logs
 from shared.settings import Settings
+from shared.tracing import exporting
 
 log = structlog.get_logger()
 
 # What is in hand when we are told to stop gets so long, before a supervisor's usual 10 s are over.
 GRACE_SECONDS = 8
 # The requests' grace and the work's follow one another, and a machine may be slow: the supervisor's 10 s are one.
-_LATEST_EXIT_SECONDS = 9.5
+_LATEST_EXIT_SECONDS = 9
 
 
 class _Server(uvicorn.Server):
@@ -71,41 +74,65 @@ def serve(running: Callable[[Settings], AbstractAsyncContextManager[FastAPI]]) -
     """Run one service by its `CLARION_*` settings until SIGINT or SIGTERM, then return."""
     settings = Settings()
     configure_logs(settings.log_format)
+    time_to_go = _watch_the_end()
+    collect_garbage_seldom()
 
     async def until_stopped() -> None:
-        with stop_signals() as stop:
+        with stop_signals(time_to_go.set) as stop:
             async with running(settings) as app:
                 stopping = getattr(app.state, "stopping", None)
                 async with http_server(app, settings.host, settings.port, stopping) as port:
                     log.info("service.started", host=settings.host, port=port)
                     await stop.wait()
-                    _exit_in_time()
         log.info("service.stopped")
 
-    uvloop.run(until_stopped())
+    with exporting(f"clarion-{running.__module__.removesuffix('.app').rpartition('.')[2]}"):
+        uvloop.run(until_stopped())
 
 
-def _exit_in_time() -> None:
-    """End the process when its time is over, whatever hangs: what it leaves is taken over like that of a crash."""
-    timer = threading.Timer(_LATEST_EXIT_SECONDS, _cut_short)
-    timer.daemon = True
-    timer.start()
+def collect_garbage_seldom() -> None:
+    """
+    Leave out of every search for cycles what was imported, and search after 20,000 new objects instead of 700.
+
+    Measured on deliveries, where hundreds are in the air: it saves a sixth of their CPU time, and costs a few MB.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
-def _cut_short() -> None:
-    log.warning("service.cut_short", after_seconds=_LATEST_EXIT_SECONDS)
-    os._exit(0)
+def _watch_the_end() -> threading.Event:
+    """
+    Return what is set when the process is told to go: its time counts from then, whatever hangs.
+
+    All phases of an end share it, and so does a start that is not over yet. What is cut short is taken over like what a
+    crash leaves. The thread waits beforehand: a signal's handler must not start one.
+    """
+    told = threading.Event()
+
+    def end_in_time() -> None:
+        told.wait()
+        time.sleep(_LATEST_EXIT_SECONDS)
+        log.warning("service.cut_short", after_seconds=_LATEST_EXIT_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=end_in_time, name="end", daemon=True).start()
+    return told
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[asyncio.Event]:
-    """Yield an event that SIGINT or SIGTERM sets."""
+def stop_signals(on_signal: Callable[[], object] = lambda: None) -> Iterator[asyncio.Event]:
+    """Yield an event that SIGINT or SIGTERM sets; `on_signal` is called at once, also while the loop is busy."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+
+    def told(*_: object) -> None:
+        on_signal()
+        loop.call_soon_threadsafe(stop.set)
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
