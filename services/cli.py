@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from services.commands import archive, dead_letters, items, keys, subscribers
+from services.commands import archive, audit, dead_letters, items, keys, subscribers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -87,6 +87,7 @@ app.add_typer(items.app)
 app.add_typer(subscribers.app)
 app.add_typer(dead_letters.letters, name="dead-letters")
 app.add_typer(archive.app)
+app.add_typer(audit.app)
 app.add_typer(keys.app, name="keys")
 
 

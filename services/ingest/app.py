@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.ingest.api import ItemsApi
+from services.ingest.audit_api import AuditApi
 from services.ingest.batch_api import BatchApi
 from services.ingest.durability import require_durable_store
 from services.ingest.erasing import Eraser
@@ -42,7 +43,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         await require_durable_store(redis, settings)
         store = ItemStore(redis)
         publisher = Publisher(store, ItemWriter(redis, site, settings.wait_replicas), site, settings.base_url)
-        eraser = Eraser(redis, store, publisher)
+        eraser = Eraser(redis, store, publisher, IdempotencyKeys(redis))
         app = _application(settings, redis, site, publisher, eraser)
         async with background(Scheduler(redis, publisher).run(), eraser.run()):
             yield app
@@ -69,6 +70,7 @@ def _application(settings: Settings, redis: Redis, site: Site, publisher: Publis
     app.include_router(BatchApi(publisher, reader, gate).router)
     app.include_router(ReadingApi(publisher, store, Timelines(redis), gate).router)
     app.include_router(PreviewApi(store, gate, base_url, settings.secrets_key).router)
+    app.include_router(AuditApi(redis, gate).router)
     app.include_router(schemas_router(site, base_url))
     app.include_router(health_router(lambda: store_answers(redis), StoreWatch(redis)))
     describe(app, site, base_url)
