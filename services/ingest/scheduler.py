@@ -1,6 +1,9 @@
 """Release embargoed revisions at their moment, by the store's clock; any number of replicas may run one."""
 
 import asyncio
+import random
+from datetime import timedelta
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -12,16 +15,20 @@ from shared.clock import store_now, to_ms
 from shared.errors import Unavailable
 from shared.ids import ItemId
 from shared.item_store import ItemStore
+from shared.items import Item
 
 log = structlog.get_logger()
 
 # How late a moment may be noticed that was set by another replica after this one went to sleep.
-_LOOK_EVERY_SECONDS = 0.1
-_AT_ONCE = 100
+_LOOK_EVERY = timedelta(milliseconds=100)
+# After work there may be more; what cannot be released must not keep the store busy.
+_LOOK_AGAIN = timedelta(milliseconds=10)
+# At once, because their writes share the disk's syncs: one after the other, a hundred of one moment take a second.
+_AT_ONCE = 50
 
 
 class Scheduler:
-    """Looks for revisions whose moment has come."""
+    """Looks for revisions whose moment has come, and sleeps until the next one if that is soon."""
 
     def __init__(self, redis: Redis, publisher: Publisher) -> None:
         self._redis = redis
@@ -32,18 +39,27 @@ class Scheduler:
         """Release what is due, until cancelled; a store that is away is asked again."""
         while True:
             try:
-                released = await self.release_due()
+                wait = await self.release_due()
             except (RedisError, OSError, Unavailable) as error:
                 log.warning("schedule.waiting", reason=repr(error))
-                released = 0
-            if released < _AT_ONCE:
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                wait = _LOOK_EVERY
+            await asyncio.sleep(wait.total_seconds())
 
-    async def release_due(self) -> int:
-        """Release every revision whose moment has come and return how many were due."""
+    async def release_due(self) -> timedelta:
+        """Release revisions whose moment has come, and return how long to wait before the next look."""
         now = to_ms(await store_now(self._redis))
-        due = await self._redis.zrange(keys.SCHEDULED, 0, now, byscore=True, offset=0, num=_AT_ONCE)
-        for item in await self._store.get_many([ItemId(str(member)) for member in due]):
-            if item is not None:
-                await self._publisher.release(item.source, item.external_id)
-        return len(due)
+        # Any: redis-py's type is the union of every reply that ZRANGE may give.
+        first: Any = await self._redis.zrange(keys.SCHEDULED, 0, _AT_ONCE, withscores=True)
+        moments = [int(moment) for _, moment in first]
+        due = [ItemId(str(member)) for (member, _), moment in zip(first, moments, strict=True) if moment <= now]
+        # Replicas begin at different ends of what is due at one moment, and seldom race for the same item.
+        random.shuffle(due)
+        await asyncio.gather(*(self._release(item) for item in await self._store.get_many(due)))
+        if due:
+            return _LOOK_AGAIN
+        later = next((moment - now for moment in moments if moment > now), None)
+        return _LOOK_EVERY if later is None else min(_LOOK_EVERY, timedelta(milliseconds=later))
+
+    async def _release(self, item: Item | None) -> None:
+        if item is not None:
+            await self._publisher.release(item.source, item.external_id)

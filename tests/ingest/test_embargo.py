@@ -1,19 +1,24 @@
 """Embargoes: held back until the store's clock says so, released once, moved, given up."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from redis.asyncio import Redis
 
 from services.ingest.publishing import Publisher
 from services.ingest.scheduler import Scheduler
 from shared import keys
+from shared.background import background
 from shared.clock import store_now, to_ms
+from shared.item_store import ItemStore
 from shared.item_writer import ItemWriter
 from shared.listings import Listing
+from shared.settings import Settings
+from shared.site_file import load_site
 from tests.factories import an_item
 from tests.fakes import eventually
-from tests.ingest.conftest import Ingest
+from tests.ingest.conftest import Ingest, running_ingest
 from tests.store_contents import store_contents
 
 FAR = "2999-01-01T00:00:00Z"
@@ -33,6 +38,16 @@ async def released(ingest: Ingest, external_id: str = "a") -> dict[str, str]:
 
     await eventually(is_out, "the release")
     return (await ingest.events())[-1]
+
+
+def a_scheduler(ingest: Ingest) -> Scheduler:
+    """Return the scheduler of another replica."""
+    writer = ItemWriter(ingest.redis, ingest.site)
+    return Scheduler(ingest.redis, Publisher(ingest.store, writer, ingest.site, ingest.settings.base_url))
+
+
+async def _is_empty(ingest: Ingest, key: str) -> bool:
+    return not await ingest.redis.exists(key)
 
 
 async def test_a_scheduled_item_reserves_nothing_and_emits_nothing(ingest: Ingest) -> None:
@@ -67,34 +82,68 @@ async def test_an_item_comes_out_at_its_moment_never_before(ingest: Ingest) -> N
     assert await ingest.redis.zcard(keys.SCHEDULED) == 0
 
 
-async def test_a_moment_that_passed_while_everything_was_down_is_kept_up_with(ingest: Ingest) -> None:
-    receipt = await ingest.put("a", an_item(publish_at=FAR))
-    yesterday = to_ms(datetime.now(UTC) - timedelta(days=1))
-    await ingest.redis.hset(keys.item(receipt["id"]), "publish_at", str(yesterday))
-    await ingest.redis.zadd(keys.SCHEDULED, {receipt["id"]: yesterday})
+async def test_a_moment_that_passed_while_everything_was_down_is_kept_up_with(settings: Settings, redis: Redis) -> None:
+    async with running_ingest(settings, redis) as ingest:
+        receipt = await ingest.put("a", an_item(publish_at=FAR))
+    yesterday = to_ms(await store_now(redis) - timedelta(days=1))
+    await redis.hset(keys.item(receipt["id"]), "publish_at", str(yesterday))
+    await redis.zadd(keys.SCHEDULED, {receipt["id"]: yesterday})
 
-    await released(ingest)
+    async with running_ingest(settings, redis) as ingest:
+        await released(ingest)
 
-    assert len(await ingest.events()) == 1
+        assert [event["revision"] for event in await ingest.events()] == ["1"]
 
 
-async def test_of_several_schedulers_one_releases(ingest: Ingest) -> None:
-    async def a_replica() -> None:
-        publisher = Publisher(
-            ingest.store, ItemWriter(ingest.redis, ingest.site), ingest.site, ingest.settings.base_url
-        )
-        await Scheduler(ingest.redis, publisher).release_due()
+async def test_three_schedulers_release_every_item_once_and_none_before_its_moment(ingest: Ingest) -> None:
+    moment = await soon(ingest, 1500)
+    receipts = [await ingest.put(f"n{number}", an_item(publish_at=moment, published_at=...)) for number in range(30)]
 
+    async with background(*(a_scheduler(ingest).run() for _ in range(2))):
+
+        async def are_out() -> bool:
+            return len(await ingest.events()) >= len(receipts)
+
+        await eventually(are_out, "the releases")
+        await eventually(lambda: _is_empty(ingest, keys.SCHEDULED), "an empty schedule")
+
+    released_at = [(await ingest.store.get(receipt["id"])).released_at for receipt in receipts]  # type: ignore[union-attr]
+    assert sorted(event["item_id"] for event in await ingest.events()) == sorted(one["id"] for one in receipts)
+    assert all(at is not None and at >= datetime.fromisoformat(moment) for at in released_at)
+
+
+async def test_what_is_due_is_released_once_however_many_look_at_the_same_time(ingest: Ingest) -> None:
     for number in range(5):
         receipt = await ingest.put(f"n{number}", an_item(publish_at=FAR))
         await ingest.redis.hset(keys.item(receipt["id"]), "publish_at", "1000")
         await ingest.redis.zadd(keys.SCHEDULED, {receipt["id"]: 1000})
 
-    await asyncio.gather(*(a_replica() for _ in range(6)))
+    await asyncio.gather(*(a_scheduler(ingest).release_due() for _ in range(6)))
 
     assert sorted(event["item_id"] for event in await ingest.events()) == sorted(
         [(await ingest.get(f"/v1/items/press/n{number}"))["id"] for number in range(5)]
     )
+
+
+@pytest.mark.parametrize(
+    ("in_milliseconds", "at_most"),
+    [
+        pytest.param(None, 100, id="nothing waits"),
+        pytest.param(3_600_000, 100, id="the next moment is far"),
+        pytest.param(60, 60, id="the next moment is near"),
+    ],
+)
+async def test_a_scheduler_sleeps_no_longer_than_until_the_next_moment(
+    redis: Redis, settings: Settings, in_milliseconds: int | None, at_most: int
+) -> None:
+    if in_milliseconds is not None:
+        await redis.zadd(keys.SCHEDULED, {"waits": to_ms(await store_now(redis)) + in_milliseconds})
+    site = load_site(settings.site_file)
+    publisher = Publisher(ItemStore(redis), ItemWriter(redis, site), site, settings.base_url)
+
+    wait = await Scheduler(redis, publisher).release_due()
+
+    assert timedelta() < wait <= timedelta(milliseconds=at_most)
 
 
 async def test_a_scheduled_revision_waits_beside_the_public_one(ingest: Ingest) -> None:
