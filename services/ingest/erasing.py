@@ -2,8 +2,10 @@
 Erase an item everywhere: from readers at once, from the store as soon as subscribers have been told.
 
 The wish is kept first, so that nothing that happens meanwhile forgets it. The item is withdrawn with an event that has
-none of its content; when render has announced that, its revisions, paths and entries in both streams go. A stub stays:
-its identity and the numbers of its revisions, so that no event id is ever given out twice.
+none of its content; when render has announced that, its revisions, receipts, paths, dead letters, kept answers and
+entries in both streams go, and notify is told to forget its deliveries. That last event stays in the log, so that
+whoever comes late still hears of it, and so does a stub: the item's identity and the numbers of its revisions, so that
+no event id is ever given out twice.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingest.answers import Erasure
+from services.ingest.idempotency import IdempotencyKeys
 from services.ingest.publication import Sender
 from services.ingest.publishing import Publisher
 from services.ingest.stream_walk import walk
@@ -46,10 +49,11 @@ class _Wish:
 class Eraser:
     """Erases items; any number of replicas may run one."""
 
-    def __init__(self, redis: Redis, store: ItemStore, publisher: Publisher) -> None:
+    def __init__(self, redis: Redis, store: ItemStore, publisher: Publisher, idempotency_keys: IdempotencyKeys) -> None:
         self._redis = redis
         self._store = store
         self._publisher = publisher
+        self._idempotency_keys = idempotency_keys
         self._script = load_script(redis, "services.ingest", "erase_item.lua")
 
     async def erase(self, source: str, external_id: str, sender: Sender) -> Erasure:
@@ -119,16 +123,12 @@ class Eraser:
             "revision": str(item.latest),
             "trace_id": sender.trace_id,
         }
+        await self._idempotency_keys.forget(item.id)
         done = await self._script(
             keys=[
-                keys.item(item.id),
-                keys.revisions(item.id),
-                keys.rendered(item.id),
-                keys.PATHS,
-                keys.ERASURES,
-                keys.AUDIT,
-                keys.ITEMS_STREAM,
-                keys.PAGES_STREAM,
+                *(keys.item(item.id), keys.revisions(item.id), keys.rendered(item.id), keys.receipts(item.id)),
+                *(keys.PATHS, keys.ERASURES, keys.ERASED, keys.AUDIT),
+                *(keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS),
             ],
             args=[
                 item.id,
@@ -137,6 +137,7 @@ class Eraser:
                 json.dumps(paths),
                 json.dumps(await self._entries(keys.ITEMS_STREAM, events)),
                 json.dumps(await self._entries(keys.PAGES_STREAM, told)),
+                json.dumps(await self._letters(events)),
             ],
         )
         if done:
@@ -146,3 +147,12 @@ class Eraser:
     async def _entries(self, stream: str, events: set[EventId]) -> list[str]:
         """Return the ids of the stream's entries that carry one of the events: a walk over all of it, done rarely."""
         return [entry async for entry, fields in walk(self._redis, stream) if fields.get("id") in events]
+
+    async def _letters(self, events: set[EventId]) -> list[str]:
+        """Return the ids of the dead letters that keep one of the events, or say why it was given up."""
+        found = []
+        async for letter, fields in walk(self._redis, keys.DEAD_LETTERS):
+            kept = json.loads(fields.get("fields", "[]"))
+            if not events.isdisjoint(kept):
+                found.append(letter)
+        return found

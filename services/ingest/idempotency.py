@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from shared import keys
 from shared.errors import Invalid, Refused
+from shared.ids import ItemId
 
 _KEPT_SECONDS = 24 * 3600
 _MOST_CHARS = 255
@@ -53,5 +54,15 @@ class IdempotencyKeys:
             await self._redis.delete(key)
             raise
         kept = {"body": body_hash, "status": answered.status, "content": answered.content, "etag": answered.etag}
-        await self._redis.set(key, json.dumps(kept), ex=_KEPT_SECONDS)
+        async with self._redis.pipeline(transaction=True) as together:
+            together.set(key, json.dumps(kept), ex=_KEPT_SECONDS)
+            index = keys.idempotency_of(ItemId(str(answered.content["id"])))
+            together.sadd(index, key)
+            together.expire(index, _KEPT_SECONDS)
+            await together.execute()
         return answered
+
+    async def forget(self, item: ItemId) -> None:
+        """Forget every answer that tells of an item: the same request is then a new one."""
+        index = keys.idempotency_of(item)
+        await self._redis.delete(index, *(str(name) for name in await self._redis.smembers(index)))

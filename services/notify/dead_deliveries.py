@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery, subscription_of
 from services.notify.subscription_store import SubscriptionStore
-from shared.ids import DeliveryId, LogId, SubscriptionId
+from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
 from shared.keys import Shard
 
 _SCANNED_AT_ONCE = 500
@@ -81,6 +81,16 @@ class DeadDeliveries:
         """Take letters away whose deliveries are being made again."""
         for letter in letters:
             await self._redis.xdel(Shard(letter.shard).dead_letters, letter.letter_id)
+
+    async def forget_events(self, shard: Shard, events: "frozenset[EventId]") -> int:
+        """Take away the letters of these events; return how many there were."""
+        forgotten, place = 0, "-"
+        while entries := await self._redis.xrange(shard.dead_letters, min=place, count=_SCANNED_AT_ONCE):
+            letters = [letter for letter in _letters(shard, entries) if letter.delivery.event_id in events]
+            await self.forget(letters)
+            forgotten += len(letters)
+            place = f"({_id(entries[-1])}"
+        return forgotten
 
     async def after(self, shard: Shard, letter_id: str, count: int) -> "tuple[Sequence[DeadDelivery], str | None]":
         """Return the letters among the `count` entries behind a place, and the last entry's id, if there is any."""

@@ -13,6 +13,7 @@ from services.notify.delivering import Delivering
 from services.notify.delivery_queue import DeliveryQueue, QueueRules
 from services.notify.delivery_worker import DeliveryWorker
 from services.notify.egress import Egress, open_egress
+from services.notify.erasing import DeliveryErasing
 from services.notify.event_log import EventLog, passed_by
 from services.notify.name_resolver import NameResolver
 from services.notify.notices import Notices
@@ -27,8 +28,9 @@ from services.notify.subscription_store import SubscriptionStore, settle_shard_c
 from services.notify.websub import WebSub, assemble_websub
 from shared import keys
 from shared.background import background
+from shared.janitor import Janitor, Retention
 from shared.settings import Settings
-from shared.streams import Janitor, Retention, StreamConsumer
+from shared.streams import StreamConsumer
 
 # A lease outlasts the attempt it is for, or the delivery would be made twice.
 _LEASE_MARGIN = timedelta(seconds=5)
@@ -93,7 +95,8 @@ async def running_engine(
         notices = Notices(store, advance.enqueue, worker.ring)
         for part in (*websub.running(), worker.running(), consumer.running(), stream.running(), tidying):
             await parts.enter(part)
-        for part in (replaying.running(), notices.running()):
+        erasing = DeliveryErasing(redis, store, settings.attempt_timeout + _LEASE_MARGIN)
+        for part in (replaying.running(), notices.running(), erasing.running()):
             await parts.enter(part)
         yield Engine(
             store, event_log, advance, subscribing, consumer, stream, worker, websub, replays, replaying, stopping

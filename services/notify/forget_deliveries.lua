@@ -1,0 +1,26 @@
+-- Forget what a subscription was to be told, and was told, of events that are erased.
+-- KEYS 1 due  2 ready  3 later  4 deliveries  5 attempts
+-- ARGV 1 subscription  2 the erased events as a JSON list
+-- Returns how many deliveries and attempts were forgotten. A delivery in a worker's hand loses its state, so that it is
+-- settled as if it were over; what settles it to try again is forgotten by the next call.
+local erased, forgotten = {}, 0
+for _, event in ipairs(cjson.decode(ARGV[2])) do
+  erased[event] = true
+  local delivery = event .. '-' .. ARGV[1]
+  if redis.call('HDEL', KEYS[4], delivery) == 1 then
+    forgotten = forgotten + 1
+    if redis.call('ZREM', KEYS[3], delivery) == 0 then redis.call('LREM', KEYS[2], 1, delivery) end
+  end
+end
+for _, entry in ipairs(redis.call('XRANGE', KEYS[5], '-', '+')) do
+  if erased[cjson.decode(entry[2][2]).event_id] then
+    redis.call('XDEL', KEYS[5], entry[1])
+    forgotten = forgotten + 1
+  end
+end
+if forgotten > 0 then
+  -- What stood behind it may go now.
+  local time = redis.call('TIME')
+  redis.call('ZADD', KEYS[1], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
+end
+return forgotten
