@@ -16,7 +16,7 @@ WithdrawMode = Literal["gone", "redirect", "notice"]
 State = Literal["scheduled", "published", "withdrawn"]
 
 # What does not change what a reader sees: how it was announced, when it was taken in, where it was put.
-_NOT_CONTENT = frozenset({"number", "accepted_at", "update_type", "publish_at", "path", "withdrawal"})
+_NOT_CONTENT = frozenset({"number", "accepted_at", "update_type", "publish_at", "path", "withdrawal", "major_at"})
 
 
 class _Value(BaseModel):
@@ -83,6 +83,13 @@ class Revision(_Value):
     document: DocumentData | None = None
     path: str | None = None
     withdrawal: Withdrawal | None = None
+    major_at: datetime | None = None
+    """When readers could first see the last major revision, where this one is minor."""
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether it is the withdrawal that an erasure makes: nothing of the content is left in it."""
+        return self.withdrawal is not None and not self.title
 
     @property
     def content_sha256(self) -> str:
@@ -153,6 +160,21 @@ class PublicItem:
         if self.item.released_at is None:
             raise ValueError(f"item {self.item.id} is public and has no released_at")
         return self.item.released_at
+
+    @property
+    def became_public_at(self) -> datetime:
+        """When readers could first see the public revision, never before the date that they see."""
+        moments = [self.revision.accepted_at, self.released_at, self.published_at]
+        if self.revision.publish_at is not None:
+            moments.append(self.revision.publish_at)
+        return max(moments)
+
+    @property
+    def major_at(self) -> datetime:
+        """When readers could first see the last major revision, never before the date that they see."""
+        if self.revision.major_at is None:
+            return self.became_public_at
+        return max(self.revision.major_at, self.released_at, self.published_at)
 
     @property
     def path(self) -> str:

@@ -41,11 +41,12 @@ class Received:
 
 @dataclass
 class Receiver:
-    """A subscriber's endpoint; `answer` decides each status, in the order of arrival."""
+    """A subscriber's endpoint; `answer` decides each status, in the order of arrival, `says` what stands beside it."""
 
     url: str
     requests: list[Received] = field(default_factory=list)
     answer: Callable[[Received], Awaitable[int] | int] = lambda _: 204
+    says: Callable[[Received], bytes] = lambda _: b""
 
     async def received(self, count: int = 1) -> list[Received]:
         """Wait for so many requests and return all there are."""
@@ -63,8 +64,10 @@ class Receiver:
         answered = self.answer(request)
         status = answered if isinstance(answered, int) else await answered
         self.requests.append(request)
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
+        said = self.says(request)
+        headers = [(b"content-length", str(len(said)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": said})
 
 
 def a_free_port() -> int:

@@ -19,6 +19,8 @@ app = typer.Typer()
 
 _STATE = Path("~/.cache/clarion/feeds.json")
 _MOST_SHOWN = 20
+# Of a file's hash; --json has it whole.
+_DIGITS_SHOWN = 12
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would come of it, and write nothing.")]
 
@@ -118,18 +120,35 @@ def withdraw(  # noqa: PLR0913 - an option each
 def timeline(
     item: Annotated[str, typer.Argument(metavar="SOURCE/EXTERNAL_ID")],
     *,
+    revision: Annotated[int | None, typer.Option(help="That of the newest event, unless given.")] = None,
     url: Url = LOCAL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say how far an item has come: accepted, announced."""
+    """Say how far an item has come: accepted, rendered, visible, announced, delivered to so many of so many."""
     with client_of(url, key) as client:
-        answer = answered(client.get(f"{_path(item)}/status"))
-    announced = answer["announced"]
-    words = f"{item}: {answer['state']}, revision {answer['revision']}, {answer['url']}\n"
-    words += f"  accepted   {answer['accepted']['at']}\n"
-    words += f"  announced  {announced['at'] if announced else 'not yet'}"
-    print_answer(answer, words, as_json=as_json)
+        answer = answered(
+            client.get(f"{_path(item)}/status", params={"revision": revision} if revision is not None else {})
+        )
+    head = f"{item}: {answer['state']}, revision {answer['accepted']['revision']}, {answer['url']}"
+    print_answer(answer, "\n".join([head, *_steps(answer)]), as_json=as_json)
+
+
+def _steps(answer: dict[str, Any]) -> Iterator[str]:  # Any: the answer's JSON
+    yield f"  accepted   {answer['accepted']['at']}"
+    if answer["unrenderable"]:
+        yield f"  unrenderable: {answer['unrenderable']}"
+    elif answer["forgotten"]:
+        yield "  announced  longer ago than is remembered"
+    else:
+        for step in ("rendered", "visible", "announced"):
+            yield f"  {step:<10} {answer[step]['at'] if answer[step] else 'not yet'}"
+    delivered = answer["delivered"]
+    if delivered:
+        given_up = f", {delivered['given_up']} given up" if delivered["given_up"] else ""
+        yield f"  delivered  {delivered['delivered']} of {delivered['of']}{given_up}"
+    for file in answer["rendered"]["files"] if answer["rendered"] else ():
+        yield f"  {(file['sha256'] or 'no file')[:_DIGITS_SHOWN]:<{_DIGITS_SHOWN}}  {file['path']}"
 
 
 def _pairs(mapped: list[str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -52,8 +53,7 @@ def verify(*, as_json: bool) -> None:
     with _in_few_words(), _progress(quiet=as_json) as watch:
         differences = asyncio.run(_verify(watch))
     if as_json:
-        found = {"missing": differences.missing, "different": differences.different, "stale": differences.stale}
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(dataclasses.asdict(differences)))
     else:
         _print(differences)
     if differences:
@@ -126,6 +126,7 @@ def _print(differences: Differences) -> None:
         ("missing", differences.missing),
         ("different", differences.different),
         ("stale", differences.stale),
+        ("searched", differences.searched),
     ):
         for path in paths:
             typer.echo(f"{what:9}  {path}")

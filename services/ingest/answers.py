@@ -179,7 +179,29 @@ class ItemsAnswer(_Answer):
 class Accepted(_Answer):
     at: datetime
     revision: int
+    publish_at: datetime | None
+    """The end of its embargo, if it had one."""
     event_id: EventId | None
+    """None while it waits, and for one that never became public."""
+
+
+class RenderedFile(_Answer):
+    """A file of the site that shows the revision."""
+
+    path: str
+    sha256: str | None
+    """Of its bytes on the volume; None where the revision left no file there."""
+
+
+class Rendered(_Answer):
+    at: datetime
+    files: tuple[RenderedFile, ...]
+    left_out: int
+    """How many more files there are than the receipt names."""
+
+
+class Visible(_Answer):
+    at: datetime
 
 
 class Announced(_Answer):
@@ -187,18 +209,58 @@ class Announced(_Answer):
     log_id: str
 
 
+class DeliveredSoFar(_Answer):
+    """To how many subscriptions the event was delivered, of how many."""
+
+    delivered: int
+    of: int
+    given_up: int
+    last_at: datetime | None
+
+
 class Timeline(_Answer):
-    """How far the newest event of an item has come."""
+    """
+    How far a revision of an item has come: its publication receipt.
+
+    It is kept of the newest twenty revisions, for as long as the log keeps their events.
+    """
 
     id: ItemId
     source: str
     external_id: str
     state: State
     revision: int
+    """The item's newest."""
     url: str
     scheduled: Scheduled | None = None
     accepted: Accepted
+    rendered: Rendered | None
+    visible: Visible | None
+    """Since then every reader sees it: whoever keeps copies of pages was told, too."""
     announced: Announced | None
-    """Since then its page and every feed that lists it can be read."""
+    delivered: DeliveredSoFar | None
     unrenderable: str | None
     """Why the revision could not be rendered, where readers were left with the one before."""
+    forgotten: bool
+    """Whether this is all that is still known, because it lies too far back."""
+
+
+class AuditedAct(_Answer):
+    """What somebody did to an item."""
+
+    at: datetime
+    actor: str
+    """The name of the key; `schedule` for what came out at its moment."""
+    act: str
+    id: str
+    source: str
+    external_id: str
+    revision: int
+    trace_id: str
+
+
+class AuditAnswer(_Answer):
+    """Acts, newest first; `next` is the cursor of the page after it, null at the end."""
+
+    acts: tuple[AuditedAct, ...]
+    next: str | None

@@ -61,7 +61,7 @@ class ReadingApi:
             f"{_ITEM}/status",
             self.status,
             methods=["GET"],
-            summary="Say how far an item has come",
+            summary="Say how far a revision of an item has come: its publication receipt",
             response_model=Timeline,
             responses=refused,
         )
@@ -97,11 +97,26 @@ class ReadingApi:
         rest = newest - limit
         return _json(RevisionsAnswer(revisions=listed, next=rest + 1 if rest > 0 else None), item.latest)
 
-    async def status(self, source: Source, external_id: ExternalId, request: Request) -> Response:
-        """Say how far the item's newest event has come: accepted, announced."""
+    async def status(
+        self,
+        source: Source,
+        external_id: ExternalId,
+        request: Request,
+        revision: Annotated[int | None, Query(ge=1, description="That of the newest event, unless given.")] = None,
+    ) -> Response:
+        """
+        Say how far a revision has come: accepted, rendered, visible, announced, delivered to so many of so many.
+
+        Without `revision` it is the one that made the item's newest event; `scheduled` names one that waits beside it.
+        """
         item, latest = await self._find(source, external_id, request)
+        number = revision or item.last_event or latest.number
+        asked = latest if number == latest.number else (await self._store.revisions([(item.id, number)]))[0]
+        if asked is None:
+            raise NotFound(f'item "{source}/{external_id}" has no revision {number}')
         receipt = self._publisher.receipt(item, latest, changed=False)
-        return JSONResponse((await self._timelines.of(item, latest, receipt)).model_dump(mode="json"))
+        timeline = await self._timelines.of(item, asked, receipt)
+        return JSONResponse(timeline.model_dump(mode="json"), headers={"Cache-Control": "private, no-store"})
 
     async def _find(
         self, source: str, external_id: str, request: Request, scope: Scope = "items:read"

@@ -1,15 +1,20 @@
-"""How far an item has come, as its sender may ask."""
+"""How far a revision has come, as its sender may ask: the publication receipt."""
 
 from redis.asyncio import Redis
 
-from services.ingest.answers import Accepted, Announced, Receipt, Timeline
-from services.ingest.stream_walk import walk
-from shared import keys
-from shared.clock import from_ms, to_ms
+from services.ingest.answers import (
+    Accepted,
+    Announced,
+    DeliveredSoFar,
+    Receipt,
+    Rendered,
+    RenderedFile,
+    Timeline,
+    Visible,
+)
+from shared.ids import event_id
 from shared.items import Item, Revision
-
-# An announcement follows its event within a second, unless render is down; this many entries of the log are looked at.
-_LOOK_AHEAD = 2000
+from shared.receipts import RenderReceipt, read_receipt, read_tally
 
 
 class Timelines:
@@ -18,31 +23,39 @@ class Timelines:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def of(self, item: Item, latest: Revision, receipt: Receipt) -> Timeline:
-        """Return the item's timeline."""
+    async def of(self, item: Item, revision: Revision, receipt: Receipt) -> Timeline:
+        """Return how far the revision of the item has come; `receipt` is the item's."""
+        number = revision.number
+        rendered = await read_receipt(self._redis, item.id, number)
+        is_unrenderable = item.unrenderable == number
+        had_event = rendered is not None or number == item.last_event
         return Timeline(
-            id=item.id,
-            source=item.source,
-            external_id=item.external_id,
-            state=item.state,
-            revision=item.latest,
-            url=receipt.url,
-            scheduled=receipt.scheduled,
-            accepted=Accepted(at=latest.accepted_at, revision=latest.number, event_id=item.event_id),
-            announced=await self._announced(item, latest),
-            unrenderable=item.unrenderable_reason or None if item.unrenderable else None,
+            **receipt.model_dump(include={"id", "source", "external_id", "state", "revision", "url", "scheduled"}),
+            accepted=Accepted(
+                at=revision.accepted_at,
+                revision=number,
+                publish_at=revision.publish_at,
+                event_id=event_id(item.id, number) if had_event else None,
+            ),
+            rendered=_rendered(rendered) if rendered else None,
+            visible=Visible(at=rendered.visible_at) if rendered else None,
+            announced=_announced(rendered) if rendered else None,
+            delivered=await self._delivered(item, number) if rendered and rendered.log_id else None,
+            unrenderable=item.unrenderable_reason if is_unrenderable else None,
+            forgotten=rendered is None and not is_unrenderable and number <= item.announced,
         )
 
-    async def _announced(self, item: Item, latest: Revision) -> Announced | None:
-        if item.event_id is None or item.announced < item.last_event:
-            return None
-        moments = [latest.accepted_at, item.released_at] if item.last_event == latest.number else []
-        start = str(max((to_ms(moment) for moment in moments if moment), default=to_ms(item.accepted_at)))
-        looked_at = 0
-        async for entry, fields in walk(self._redis, keys.PAGES_STREAM, start):
-            looked_at += 1
-            if fields.get("id") == item.event_id:
-                return Announced(at=from_ms(int(entry.partition("-")[0])), log_id=entry)
-            if looked_at == _LOOK_AHEAD:
-                break
+    async def _delivered(self, item: Item, number: int) -> DeliveredSoFar:
+        tally = await read_tally(self._redis, event_id(item.id, number))
+        return DeliveredSoFar(delivered=tally.delivered, of=tally.enqueued, given_up=tally.dead, last_at=tally.last_at)
+
+
+def _rendered(receipt: RenderReceipt) -> Rendered:
+    files = tuple(RenderedFile(path=file.path, sha256=file.sha256) for file in receipt.shown.files)
+    return Rendered(at=receipt.rendered_at, files=files, left_out=receipt.shown.left_out)
+
+
+def _announced(receipt: RenderReceipt) -> Announced | None:
+    if receipt.log_id is None or receipt.announced_at is None:
         return None
+    return Announced(at=receipt.announced_at, log_id=receipt.log_id)

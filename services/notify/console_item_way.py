@@ -1,27 +1,24 @@
-"""The way of an item's last event: accepted, announced, and what became of each delivery."""
+"""The way of an item's last event: accepted, rendered, announced, and what became of each delivery."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from redis.asyncio import Redis
 
 from services.notify.delivery_queue import ATTEMPTS_KEPT
 from services.notify.event_log import EventLog
-from services.notify.fan_out import Listener, candidate, position
+from services.notify.fan_out import Listener, candidate
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
-from shared.clock import from_ms, to_ms
+from shared.clock import from_ms
 from shared.events import PUBLIC_TYPES, LoggedEvent
-from shared.ids import DeliveryId, EventId, LogId, delivery_id
+from shared.ids import DeliveryId, EventId, delivery_id
 from shared.items import Item, Revision
+from shared.receipts import RenderReceipt, Tally, read_receipt, read_tally
 
-# An announcement follows its event within a second, unless render is down; so many entries of the log are looked at.
-_LOOKED_AT = 2000
-_READ_AT_ONCE = 200
-_PLACES_REMEMBERED = 1000
 # Deliveries of one event that are looked up; the page says so where there are more.
 _DELIVERIES_SHOWN = 200
 
@@ -53,16 +50,20 @@ class Way:
     accepted_at: datetime
     publish_at: datetime | None
     """The end of its embargo, if it had one."""
-    announced_at: datetime | None
     is_announced: bool
-    """Also where the log no longer tells when."""
+    """Also where the receipt is no longer kept."""
+    receipt: RenderReceipt | None
+    tally: Tally
     deliveries: Sequence[DeliveryLine]
-    matching: int
-    """Of how many subscriptions the filter matches."""
+    """One for each subscription whose filter matches, up to a limit."""
 
     @property
-    def delivered(self) -> int:
-        return sum(line.status == "delivered" for line in self.deliveries)
+    def announced_at(self) -> datetime | None:
+        return self.receipt.announced_at if self.receipt else None
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.announced_at is not None and self.tally.delivered == self.tally.enqueued
 
     @property
     def took(self) -> float | None:
@@ -73,10 +74,6 @@ class Way:
             0.0, (self.announced_at - max(self.accepted_at, self.publish_at or self.accepted_at)).total_seconds()
         )
 
-    @property
-    def last_delivered_at(self) -> datetime | None:
-        return max((line.at for line in self.deliveries if line.status == "delivered" and line.at), default=None)
-
 
 class WayReader:
     """Follows events through the log and the queues."""
@@ -85,48 +82,30 @@ class WayReader:
         self._redis = redis
         self._store = store
         self._event_log = event_log
-        self._places: dict[EventId, LogId | None] = {}
 
     async def of(self, item: Item, revision: Revision) -> Way | None:
         """Return the way of the item's last event, which `revision` made."""
         if item.event_id is None:
             return None
-        is_announced = item.announced >= item.last_event
-        logged = await self._logged(item.event_id, item, revision) if is_announced else None
+        receipt = await read_receipt(self._redis, item.id, revision.number)
+        logged = await self._logged(receipt)
         matching = await self._matching(logged) if logged is not None else []
         return Way(
             event_id=item.event_id,
             revision=revision.number,
             accepted_at=revision.accepted_at,
             publish_at=revision.publish_at,
-            announced_at=from_ms(position(logged.log_id)[0]) if logged else None,
-            is_announced=is_announced,
+            is_announced=item.announced >= item.last_event,
+            receipt=receipt,
+            tally=await read_tally(self._redis, item.event_id),
             deliveries=await self._lines(item.event_id, matching[:_DELIVERIES_SHOWN]),
-            matching=len(matching),
         )
 
-    async def _logged(self, event_id: EventId, item: Item, revision: Revision) -> LoggedEvent | None:
-        if event_id not in self._places:
-            if len(self._places) >= _PLACES_REMEMBERED:
-                self._places.clear()
-            self._places[event_id] = await self._place(event_id, item, revision)
-        place = self._places[event_id]
-        event = await self._event_log.event(place) if place else None
-        return LoggedEvent(place, event) if place and event else None
-
-    async def _place(self, event_id: EventId, item: Item, revision: Revision) -> LogId | None:
-        # An event follows its revision's acceptance, the end of its embargo, and its item's first publication.
-        moments = [moment for moment in (revision.accepted_at, revision.publish_at, item.released_at) if moment]
-        place = LogId(f"{to_ms(max(moments) - timedelta(milliseconds=1))}-0")
-        for _ in range(_LOOKED_AT // _READ_AT_ONCE):
-            page = await self._event_log.after(place, _READ_AT_ONCE)
-            for logged in page.events:
-                if logged.event.id == event_id:
-                    return logged.log_id
-            if page.last is None:
-                break
-            place = page.last
-        return None
+    async def _logged(self, receipt: RenderReceipt | None) -> LoggedEvent | None:
+        if receipt is None or receipt.log_id is None:
+            return None
+        event = await self._event_log.event(receipt.log_id)
+        return LoggedEvent(receipt.log_id, event) if event else None
 
     async def _matching(self, logged: LoggedEvent) -> list[Subscription]:
         if logged.event.type not in PUBLIC_TYPES:

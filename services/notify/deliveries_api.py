@@ -29,7 +29,7 @@ def deliveries_router(
         subscription_id: SubscriptionId,
         key: Key,
         outcome: Literal["delivered", "failed", "given_up"] | None = None,
-        cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}-\d{1,10}$")] = None,
+        cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}-\d{1,10}$")] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> dict[str, object]:
         await subscribing.find(subscription_id, key)

@@ -62,7 +62,7 @@ def replays_router(
     async def dead_letters(
         key: Key,
         subscription_id: SubscriptionId | None = None,
-        cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}-\d{1,10}-\d{1,3}$")] = None,
+        cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}-\d{1,10}-\d{1,3}$")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, object]:
         """List deliveries that were given up, the newest first; `POST /v1/deliveries/{id}/retry` makes one again."""

@@ -1,5 +1,6 @@
 """What the console's pages show, of a Clarion that has really published and delivered."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ async def test_an_item_shows_its_whole_way(clarion: Clarion, operator: ConsoleOp
     assert receipt["id"] in page
     assert receipt["url"].removeprefix(clarion.settings.base_url) in page
     assert "Accepted 20" in page  # a moment
-    assert "Rendered and announced 20" in page
+    assert re.search(r"Rendered 20\S+ \S+ (?:UTC )?shown by \d+ files", page), page
+    assert "Announced 20" in page
     assert "Those who hear delivered 1" in page
     assert "Those who do not want it" not in page
     assert page.index("A better title") < page.rindex("The harbour")
