@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.render.edition import Edition
 from services.render.search_index import Question
-from services.render.search_results import SearchResult, SearchResults, search_result
+from services.render.search_results import SearchResult, SearchResults, passage, search_result
 from services.render.search_words import terms_of
 from services.render.searching import Search
 from services.render.site_answers import SiteAnswers
@@ -127,7 +127,7 @@ class SearchRoutes:
             "lang": revision.lang,
             "section": revision.section,
             "title": revision.title,
-            "excerpt": "".join(text for text, _ in self._result(item, question).excerpt),
+            "excerpt": passage(item, question.terms),
             "published_at": iso(item.published_at),
             "tags": revision.tags,
             "url": self._base_url + item.path,

@@ -15,6 +15,7 @@ from pathlib import Path
 from services.render.markup import body_html, printable, text_of
 from services.render.search_words import Term, stem, words_of
 from shared.clock import to_ms
+from shared.errors import Unavailable
 from shared.ids import ItemId
 from shared.items import PublicItem
 
@@ -27,6 +28,7 @@ _SCHEMA = """
 CREATE TABLE items (place INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, state TEXT NOT NULL);
 CREATE VIRTUAL TABLE texts USING fts5 (words, stems, facets, detail = column, prefix = '2 3 4');
 """
+_CONTENTS = "SELECT id, state, words, stems, facets FROM items JOIN texts ON texts.rowid = items.place"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,17 @@ class Question:
     since_ms: int | None = None
     until_ms: int | None = None
     """Published before this moment."""
+
+
+@dataclass(frozen=True)
+class IndexedText:
+    """What the index has of an item."""
+
+    state: str
+    """Changes whenever the rest would."""
+    words: str
+    stems: str
+    facets: str
 
 
 class SearchIndex:
@@ -85,6 +98,12 @@ class SearchIndex:
         rows = self._database.execute(f"SELECT id, state FROM items WHERE id IN ({places})", list(ids))  # noqa: S608
         return {ItemId(item_id): state for item_id, state in rows}
 
+    def texts(self, ids: Collection[ItemId]) -> Mapping[ItemId, IndexedText]:
+        """Return what the index has of each of the items that it has."""
+        places = ",".join("?" * len(ids))
+        rows = self._database.execute(f"{_CONTENTS} WHERE id IN ({places})", list(ids))
+        return {ItemId(item_id): IndexedText(*text) for item_id, *text in rows}
+
     def ids(self, after: str, limit: int) -> Sequence[ItemId]:
         """Return the next ids in the index, in their order."""
         rows = self._database.execute("SELECT id FROM items WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
@@ -93,15 +112,12 @@ class SearchIndex:
     def put(self, item: PublicItem) -> None:
         """Have the item in the index as it is now."""
         self.remove(item.item.id)
-        revision = item.revision
-        text = " ".join((revision.title, revision.summary or "", *revision.tags, _text(item)))
-        words = list(words_of(text))
-        stems = [stem(word, revision.lang) for word in words]
+        text = text_of_item(item)
         place = self._free_place(to_ms(item.published_at))
-        self._database.execute("INSERT INTO items VALUES (?, ?, ?)", (place, item.item.id, state_of(item)))
+        self._database.execute("INSERT INTO items VALUES (?, ?, ?)", (place, item.item.id, text.state))
         self._database.execute(
             "INSERT INTO texts (rowid, words, stems, facets) VALUES (?, ?, ?, ?)",
-            (place, " ".join(words), " ".join(stems), " ".join(_facets(item))),
+            (place, text.words, text.stems, text.facets),
         )
 
     def remove(self, item_id: ItemId) -> None:
@@ -137,8 +153,28 @@ def state_of(item: PublicItem) -> str:
     return f"{item.revision.number} {to_ms(item.published_at)} {to_ms(item.released_at)}"
 
 
-def _text(item: PublicItem) -> str:
-    return printable(text_of(body_html(item.revision.body, item.revision.body_format)))
+def text_of_item(item: PublicItem) -> IndexedText:
+    """Return what the index is to have of an item."""
+    revision = item.revision
+    body = printable(text_of(body_html(revision.body, revision.body_format)))
+    words = list(words_of(" ".join((revision.title, revision.summary or "", *revision.tags, body))))
+    stems = [stem(word, revision.lang) for word in words]
+    return IndexedText(state_of(item), " ".join(words), " ".join(stems), " ".join(_facets(item)))
+
+
+def digests(file: Path) -> Mapping[str, str]:
+    """Return a digest of what the index in a file has of each item, by the item's id; nothing is changed by it."""
+    if not file.exists():
+        return {}
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as index:
+            if index.execute("PRAGMA user_version").fetchone() != (INDEX_VERSION,):
+                return {}
+            rows = index.execute(_CONTENTS)
+            return {item_id: hashlib.blake2b("\0".join(text).encode()).hexdigest() for item_id, *text in rows}
+    except sqlite3.Error as error:
+        raise Unavailable(f"the search index {file} cannot be read: {error}") from error
 
 
 def _facets(item: PublicItem) -> Iterator[str]:

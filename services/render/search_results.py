@@ -40,10 +40,10 @@ class SearchResults:
 def search_result(item: PublicItem, card: Card, terms: Sequence[Term]) -> SearchResult:
     """Return the item as search shows it."""
     lang = item.revision.lang
-    return SearchResult(card, marked(card.title, terms, lang), marked(_excerpt(item, terms), terms, lang))
+    return SearchResult(card, marked(card.title, terms, lang), marked(passage(item, terms), terms, lang))
 
 
-def _excerpt(item: PublicItem, terms: Sequence[Term]) -> str:
+def passage(item: PublicItem, terms: Sequence[Term]) -> str:
     """Return the passage where the first match stands, or the beginning."""
     revision = item.revision
     body = text_of(body_html(revision.body, revision.body_format))
@@ -53,8 +53,8 @@ def _excerpt(item: PublicItem, terms: Sequence[Term]) -> str:
     while start > 0 and sum(len(word) + 1 for word in words[start:first]) < _CHARS_BEFORE:
         start -= 1
     # So many words hold the excerpt, however short they are.
-    passage = excerpt(" ".join(words[start : start + _EXCERPT_CHARS]), _EXCERPT_CHARS)
-    return f"… {passage}" if start else passage
+    text = excerpt(" ".join(words[start : start + _EXCERPT_CHARS]), _EXCERPT_CHARS)
+    return f"… {text}" if start else text
 
 
 def _is_match(word: str, terms: Sequence[Term], lang: str) -> bool:

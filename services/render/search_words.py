@@ -11,14 +11,18 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from services.render.words import SHIPPED_LOCALES
 
 _WORD = re.compile(r"\w+")
 # NFKD leaves these alone, and writers mix them up with their plain form.
-_SAME_LETTER = str.maketrans({"ı": "i", "ə": "e", "ة": "ه", "ى": "ي", "ـ": "", "ؤ": "و", "ئ": "ي"})  # noqa: RUF001
+_SAME_LETTERS = str.maketrans({"ı": "i", "ə": "e", "ة": "ه", "ى": "ي", "ـ": "", "ؤ": "و", "ئ": "ي"})  # noqa: RUF001
 _SHORTEST_STEM = 3
+_LONGEST_WITH_ENDING = 64  # longer ones are no words: addresses, sums, data
+# Nine of ten words of an archive are among so many, and cutting endings anew took three quarters of indexing it: some
+# 10 MB when full.
+_STEMS_KEPT = 50_000
 
 _ARABIC_BEGINNINGS = ("وال", "بال", "كال", "فال", "لل", "ال")
 
@@ -38,13 +42,30 @@ def words_of(text: str) -> Iterator[str]:
 
 def fold(text: str) -> str:
     """Return the text without case, accents and vowel signs."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(one for one in plain if not unicodedata.category(one).startswith("M")).translate(_SAME_LETTER)
+    return unicodedata.normalize("NFKD", text.casefold()).translate(_FOLDING)
+
+
+class _Folding(dict[int, str | int | None]):
+    """What each character becomes; worked out when it is first met, and remembered for living scripts."""
+
+    def __missing__(self, code: int) -> int | None:
+        folded = None if unicodedata.category(chr(code)).startswith("M") else code
+        if code <= _LAST_OF_LIVING_SCRIPTS:
+            self[code] = folded
+        return folded
+
+
+_LAST_OF_LIVING_SCRIPTS = 0xFFFF
+_FOLDING = _Folding(_SAME_LETTERS)
 
 
 def stem(word: str, lang: str) -> str:
     """Return a folded word without its ending, and without an Arabic article."""
-    base = lang.partition("-")[0]
+    return _stem(word, lang.partition("-")[0]) if len(word) <= _LONGEST_WITH_ENDING else word
+
+
+@lru_cache(maxsize=_STEMS_KEPT)
+def _stem(word: str, base: str) -> str:
     if base == "ar":
         for beginning in _ARABIC_BEGINNINGS:
             if word.startswith(beginning) and len(word) - len(beginning) >= _SHORTEST_STEM:
@@ -60,18 +81,26 @@ def stem(word: str, lang: str) -> str:
 
 
 def _without_ending(word: str, base: str) -> str:
-    for ending in _endings(base):
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
-            return word.removesuffix(ending)
+    endings = _endings(base)
+    for length in range(min(endings.longest, len(word) - _SHORTEST_STEM), 0, -1):
+        if word[-length:] in endings.all:
+            return word[:-length]
     return word
 
 
+@dataclass(frozen=True)
+class _Endings:
+    """A language's endings, folded as words are; none for a language without a list."""
+
+    all: frozenset[str]
+    longest: int
+
+
 @cache
-def _endings(base: str) -> Sequence[str]:
-    """Return a language's endings, folded as words are, the longest first; none for a language without a list."""
+def _endings(base: str) -> _Endings:
     file = SHIPPED_LOCALES / base / "endings.txt"
-    endings = file.read_text(encoding="utf-8").split() if file.is_file() else []
-    return sorted(map(fold, endings), key=len, reverse=True)
+    endings = frozenset(map(fold, file.read_text(encoding="utf-8").split() if file.is_file() else []))
+    return _Endings(endings, max(map(len, endings), default=0))
 
 
 def terms_of(question: str, languages: Iterable[str]) -> Sequence[Term]:

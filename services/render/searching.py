@@ -2,17 +2,21 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.render.output import Output
 from services.render.public_items import PublicItems
-from services.render.search_index import Question, SearchIndex, state_of
+from services.render.search_index import Question, SearchIndex, state_of, text_of_item
+from services.render.steps import Pause
 from shared.errors import Unavailable
 from shared.ids import ItemId
 from shared.items import PublicItem
 
-_READ_AT_ONCE = 200
+_READ_AT_ONCE = 50
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -33,30 +37,42 @@ class Search:
 
     async def refresh(self, ids: Collection[ItemId]) -> int:
         """Have the items in the index as readers see them, or not at all; return how many it had otherwise."""
+        return await self._put(ids, lambda items: self._differ(self._index.states(ids), items, state_of))
+
+    async def mend(self, ids: Collection[ItemId]) -> int:
+        """Do the same, and trust nothing that the index says of itself: every word is compared."""
+        return await self._put(ids, lambda items: self._differ(self._index.texts(ids), items, text_of_item))
+
+    @staticmethod
+    def _differ(
+        has: Mapping[ItemId, _T], items: Mapping[ItemId, PublicItem], wants: Callable[[PublicItem], _T]
+    ) -> set[ItemId]:
+        wanted = {item_id: wants(item) for item_id, item in items.items()}
+        return {item_id for item_id in has.keys() | wanted.keys() if has.get(item_id) != wanted.get(item_id)}
+
+    async def _put(
+        self, ids: Collection[ItemId], differ: Callable[[Mapping[ItemId, PublicItem]], Collection[ItemId]]
+    ) -> int:
         # Read under the lock, so that the last to write has the freshest data.
         async with self._output.locked("lists", [".search"]):
             items = await self._public_items.by_id(ids)
             try:
-                return self._put(ids, items)
+                others = differ(items)
+                with self._index.changing():
+                    for item_id in others:
+                        if item_id in items:
+                            self._index.put(items[item_id])
+                        else:
+                            self._index.remove(item_id)
             except sqlite3.OperationalError as error:
                 raise Unavailable(f"the search index cannot be written: {error}") from error
-
-    def _put(self, ids: Collection[ItemId], items: Mapping[ItemId, PublicItem]) -> int:
-        states = self._index.states(ids)
-        wanted = {item_id: state_of(items[item_id]) if item_id in items else None for item_id in ids}
-        others = [item_id for item_id, state in wanted.items() if states.get(item_id) != state]
-        with self._index.changing():
-            for item_id in others:
-                if item_id in items:
-                    self._index.put(items[item_id])
-                else:
-                    self._index.remove(item_id)
         return len(others)
 
-    async def forget_strangers(self) -> int:
-        """Take out what readers cannot see; return how many it had."""
+    async def forget_strangers(self, pause: Pause) -> int:
+        """Take out what readers cannot see, with a pause before each step; return how many it had."""
         forgotten, after = 0, ""
         while ids := self._index.ids(after, _READ_AT_ONCE):
+            await pause()
             forgotten += await self.refresh(ids)
             after = ids[-1]
         return forgotten

@@ -1,8 +1,9 @@
-"""Compare the volume with what a rebuild from the store would write, byte for byte."""
+"""Compare the volume with what a rebuild from the store would write: files by their bytes, search by its words."""
 
 from dataclasses import dataclass
 
 from services.render.output import Output
+from services.render.search_index import digests
 from shared.errors import Broken
 from shared.items import PublicItem
 
@@ -13,23 +14,28 @@ class NotVetoed(Broken):
 
 @dataclass(frozen=True)
 class Differences:
-    """The paths where the volume is not what it ought to be."""
+    """Where the volume is not what it ought to be: paths of files, and ids of items that the search index has wrong."""
 
-    missing: tuple[str, ...]
-    different: tuple[str, ...]
-    stale: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    different: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.different or self.stale)
+        return bool(self.missing or self.different or self.stale or self.searched)
 
 
 def compare(volume: Output, rebuilt: Output) -> Differences:
     """Return where the volume differs from a volume that was just rebuilt from nothing."""
     there, wanted = set(volume.paths()), set(rebuilt.paths())
+    indexed, to_index = digests(volume.search_file), digests(rebuilt.search_file)
     return Differences(
         missing=tuple(sorted(wanted - there)),
         different=tuple(sorted(path for path in wanted & there if volume.read(path) != rebuilt.read(path))),
         stale=tuple(sorted(there - wanted)),
+        searched=tuple(
+            sorted(one for one in indexed.keys() | to_index.keys() if indexed.get(one) != to_index.get(one))
+        ),
     )
 
 

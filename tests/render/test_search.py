@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from services.render.publishing_load import PublishingLoad
 from services.render.search_words import fold, marked, stem, terms_of
 from shared import http_errors
 from shared.items import Withdrawal
@@ -149,7 +150,7 @@ async def test_a_rebuild_mends_the_index(press: Press, http: httpx.AsyncClient) 
     await press.rendering.rebuild.run()
 
     assert set(await found(http, "harbour")) == {"a", "c"}
-    assert await press.rendering.search.forget_strangers() == 0
+    assert await press.rendering.search.forget_strangers(PublishingLoad(press.redis).passed) == 0
 
 
 @pytest.mark.parametrize("question", ['"', "a AND", "words:x", "(", "*", "NEAR(", "", "ъ" * 200, "a\0b"])
