@@ -18,7 +18,6 @@ from lxml import etree
 from services.render.markup import absolute_urls, body_html, excerpt, printable, text_of
 from services.render.page_data import (
     EXCERPT_CHARS,
-    became_public,
     one_line,
     safe_attachments,
     safe_images,
@@ -47,6 +46,8 @@ class FeedEntry:
     item_id: ItemId
     released_at: datetime
     updated_at: datetime
+    """When it changed in a way that is worth reading it again (RFC 4287, section 4.2.15)."""
+    modified_at: datetime
     rss: bytes
     atom: bytes
     json: bytes
@@ -65,6 +66,7 @@ class _Content:
     html: str
     published_at: datetime
     updated_at: datetime
+    modified_at: datetime
     authors: Sequence[str]
     section: str
     tags: Sequence[str]
@@ -79,6 +81,7 @@ def feed_entry_of(item: PublicItem, site: Site, base_url: str) -> FeedEntry:
         item_id=item.item.id,
         released_at=item.released_at,
         updated_at=content.updated_at,
+        modified_at=content.modified_at,
         rss=_rss_item(content),
         atom=_atom_entry(content),
         json=_json_item(content),
@@ -131,7 +134,8 @@ def _content_of(item: PublicItem, site: Site, base_url: str) -> _Content:
         summary=_summary_of(revision.summary, body),
         html=absolute_urls(whole, url).strip(),
         published_at=item.published_at,
-        updated_at=became_public(item),
+        updated_at=item.major_at,
+        modified_at=item.became_public_at,
         authors=revision.authors,
         section="/".join(place.name for place in section_places(site, revision.section, revision.lang)),
         tags=[tag_name(site, tag, revision.lang) for tag in revision.tags],
@@ -217,7 +221,7 @@ def _json_item(content: _Content) -> bytes:
         content_html=content.html,
         image=content.image_url,
         date_published=iso(content.published_at),
-        date_modified=iso(content.updated_at),
+        date_modified=iso(content.modified_at),
         authors=[{"name": author} for author in content.authors] or None,
         tags=[content.section, *content.tags],
         language=content.lang,

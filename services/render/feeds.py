@@ -1,7 +1,7 @@
 """The feeds of a listing: RSS 2.0, Atom (RFC 4287) and JSON Feed 1.1, all of them the same entries with full text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -82,10 +82,17 @@ class Feed:
     next_archive: str | None = None
 
     @property
-    def updated(self) -> datetime:
-        changes = [entry.updated_at for entry in self.entries]
-        changes += [tombstone.withdrawn_at for tombstone in self.tombstones]
-        return max([self.born, *changes])
+    def updated_at(self) -> datetime:
+        """When something in it changed in a way that is worth reading it again."""
+        return self._latest(entry.updated_at for entry in self.entries)
+
+    @property
+    def modified_at(self) -> datetime:
+        """When anything in it changed."""
+        return self._latest(entry.modified_at for entry in self.entries)
+
+    def _latest(self, changes: Iterable[datetime]) -> datetime:
+        return max([self.born, *changes, *(tombstone.withdrawn_at for tombstone in self.tombstones)])
 
     @property
     def newest_first(self) -> Sequence[FeedEntry]:
@@ -130,7 +137,7 @@ def rss(feed: Feed) -> bytes:
     add(channel, "link", head.base_url + head.path)
     add(channel, "description", head.description)
     add(channel, "language", head.lang)
-    add(channel, "lastBuildDate", rfc_822(feed.updated))
+    add(channel, "lastBuildDate", rfc_822(feed.modified_at))
     _add_links(channel, feed, "rss", "application/rss+xml")
     if head.rsscloud and feed.archive is None:
         _add_cloud(channel, head.base_url)
@@ -147,7 +154,7 @@ def atom(feed: Feed) -> bytes:
     add(root, f"{{{ATOM}}}id", head.uri)
     add(root, f"{{{ATOM}}}title", head.title)
     add(root, f"{{{ATOM}}}subtitle", head.description)
-    add(root, f"{{{ATOM}}}updated", iso(feed.updated))
+    add(root, f"{{{ATOM}}}updated", iso(feed.updated_at))
     add(add(root, f"{{{ATOM}}}author"), f"{{{ATOM}}}name", head.publisher)
     page = head.base_url + head.path
     add(root, f"{{{ATOM}}}link", rel="alternate", type="text/html", hreflang=head.lang, href=page)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -170,16 +169,8 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
         translations=[translation for translation in translations if translation.lang != revision.lang],
         change_note=_change_note(item, site.zone, language),
         notice=(withdrawal.notice or "") if withdrawal else None,
-        modified=became_public(item).astimezone(site.zone).isoformat(timespec="seconds"),
+        modified=item.became_public_at.astimezone(site.zone).isoformat(timespec="seconds"),
     )
-
-
-def became_public(item: PublicItem) -> datetime:
-    """Return when readers could first see the public revision, never before the date that they see."""
-    moments = [item.revision.accepted_at, item.released_at, item.published_at]
-    if item.revision.publish_at is not None:
-        moments.append(item.revision.publish_at)
-    return max(moments)
 
 
 def safe_images(revision: Revision) -> Sequence[Image]:
@@ -278,7 +269,7 @@ def _facts(revision: Revision, language: Language) -> Sequence[Fact]:
 def _change_note(item: PublicItem, zone: ZoneInfo, language: Language) -> ChangeNote | None:
     if not item.revision.change_note:
         return None
-    moment = became_public(item).astimezone(zone)
+    moment = item.became_public_at.astimezone(zone)
     return ChangeNote(
         text=printable(item.revision.change_note),
         moment=moment.isoformat(timespec="seconds"),

@@ -77,4 +77,4 @@ class SitemapWriter:
         if content is None:
             written.remove(path, was_there=self._output.remove(path))
         else:
-            written.put(path, is_changed=self._output.write(path, content, None))
+            written.put(path, content, is_changed=self._output.write(path, content, None))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from services.render.markup import printable
-from services.render.page_data import Translation, became_public, in_language, one_line
+from services.render.page_data import Translation, in_language, one_line
 from services.render.pages import SITEMAP_INDEX
 from shared.clock import iso
 from shared.items import PublicItem
@@ -31,7 +31,7 @@ def sitemap_line(place: int, item: PublicItem, translations: Sequence[Translatio
         f'<xhtml:link rel="alternate" hreflang={quoteattr(lang)} href={quoteattr(base_url + path)}/>'
         for lang, path in sorted(versions)
     )
-    url = f"<loc>{escape(base_url + item.path)}</loc><lastmod>{iso(became_public(item))}</lastmod>"
+    url = f"<loc>{escape(base_url + item.path)}</loc><lastmod>{iso(item.became_public_at)}</lastmod>"
     return f"<!--{place}--><url>{url}{alternates if translations else ''}</url>\n"
 
 

@@ -164,6 +164,16 @@ def test_an_entry_keeps_its_id_and_published_through_revisions() -> None:
     assert texts(document, "/a:feed/a:updated/text()") == ["2023-08-02T13:25:00.000Z"]
 
 
+def test_only_a_major_revision_moves_updated_and_any_revision_moves_what_tells_of_changes() -> None:
+    major, minor = PUBLISHED + timedelta(days=3), PUBLISHED + timedelta(days=5)
+    feed = a_feed(an_item(number=3, accepted_at=minor, update_type="minor", major_at=major))
+
+    assert texts(atom(feed), "//a:entry/a:updated/text()") == ["2023-08-02T13:25:00.000Z"]
+    assert texts(atom(feed), "/a:feed/a:updated/text()") == ["2023-08-02T13:25:00.000Z"]
+    assert texts(rss(feed), "//lastBuildDate/text()") == ["Fri, 04 Aug 2023 13:25:00 GMT"]
+    assert json.loads(json_feed(feed))["items"][0]["date_modified"] == "2023-08-04T13:25:00.000Z"
+
+
 @pytest.mark.parametrize(("write", "feed_format"), [(rss, "rss"), (atom, "atom")])
 def test_a_feed_advertises_itself_and_the_hub(write: Any, feed_format: FeedFormat) -> None:
     document = write(a_feed(an_item()))

@@ -8,7 +8,6 @@ from services.render.page_data import (
     Place,
     Translation,
     archive_path,
-    became_public,
     card_of,
     in_language,
     item_page_of,
@@ -127,7 +126,7 @@ def test_a_revision_became_public_when_readers_could_first_see_it(
 
     item = an_item(accepted_at=PUBLISHED + accepted, publish_at=waited)
 
-    assert became_public(item) == PUBLISHED + expected
+    assert item.became_public_at == PUBLISHED + expected
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ async def test_a_sitemap_without_items_is_taken_away_and_out_of_the_index(whole_
 
     assert not press.has("/sitemaps/en/2026-06-1.xml")
     assert addresses(press, "/sitemap.xml") == ["/sitemaps/en/2026-05-1.xml"]
-    assert await press.differences(tmp_path / "rebuilt") == Differences((), (), ())
+    assert await press.differences(tmp_path / "rebuilt") == Differences()
 
 
 async def test_lastmod_is_the_moment_of_the_public_revision(press: Press) -> None:
@@ -104,7 +104,7 @@ async def test_the_news_sitemap_has_two_days_and_shrinks_as_time_passes(
     await press.rendering.ticker.tick()
 
     assert addresses(press, "/news-sitemap.xml") == []
-    assert await press.differences(tmp_path / "rebuilt") == Differences((), (), ())
+    assert await press.differences(tmp_path / "rebuilt") == Differences()
 
 
 async def test_robots_txt_names_the_sitemaps_and_leaves_searches_alone(press: Press) -> None:
