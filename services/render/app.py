@@ -1,7 +1,7 @@
 """The render service: what it is made of, started and stopped in order."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import FastAPI
 
@@ -16,10 +16,12 @@ from shared import http_errors, keys
 from shared.background import background
 from shared.health import health_router, store_answers
 from shared.item_store import ItemStore
+from shared.janitor import Janitor, Retention
 from shared.redis_client import connect
+from shared.replication import Replication
 from shared.settings import Settings
 from shared.store_numbers import StoreWatch
-from shared.streams import Janitor, Retention, StreamConsumer
+from shared.streams import Entry, Handle, StreamConsumer
 
 
 @contextlib.asynccontextmanager
@@ -29,13 +31,13 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     try:
         output = Output(settings.output_dir)
         edition = await adopt_edition(settings, redis)
-        parts = assemble(redis, edition, output, purge_urls=settings.purge_urls)
+        parts = assemble(redis, edition, output, purge_urls=settings.purge_urls, receipts_kept=settings.log_retention)
         previews = PreviewRoutes(ItemStore(redis), edition, SiteAnswers(output, edition), settings.secrets_key)
         stream = StreamConsumer(
             settings.redis_url,
             keys.ITEMS_STREAM,
             GROUP,
-            parts.consumer.on_item_events,
+            shown_once_replicated(parts.consumer.on_item_events, Replication(redis, settings.wait_replicas)),
             parts.consumer.bury,
             claim_after=settings.claim_after,
         )
@@ -54,6 +56,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             background(
                 SyncMark(redis, output, parts.consumer.check).run(parts.rebuild.run_if_needed),
                 RebuildOnDemand(redis, parts.rebuild, output).run(),
+                parts.rebuild.sweep_unfinished(),
                 parts.ticker.run(),
                 Janitor(redis, retention).run(),
             ),
@@ -61,3 +64,13 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             yield app
     finally:
         await redis.aclose()
+
+
+def shown_once_replicated(handle: Handle, replication: Replication) -> Handle:
+    """Return `handle`, waiting for the replicas first: a failover must not take back what readers have seen."""
+
+    async def handle_replicated(entries: Sequence[Entry]) -> None:
+        await replication.confirm()
+        await handle(entries)
+
+    return handle_replicated

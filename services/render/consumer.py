@@ -3,16 +3,18 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
-from services.render.announcing import GROUP, Announcement, Announcer, announced_event
+from services.render.announcing import GROUP, Announcement, Announcer, Since, announced_event
 from services.render.edition import Edition
 from services.render.months import Months, places_left
 from services.render.page_graph import Change, listings_concerned, lists_concerned, paths_concerned
 from services.render.page_writer import PageWriter
 from services.render.public_items import PublicItems
 from services.render.purging import PurgeHook
+from services.render.receipts import shown_files
 from services.render.searching import Search
 from services.render.written import Written
 from shared import keys
@@ -23,7 +25,9 @@ from shared.ids import ItemId
 from shared.item_store import ItemStore
 from shared.items import Item, PublicItem, Revision
 from shared.metrics import render_batch_seconds, visible_seconds
+from shared.receipts import ShownFiles
 from shared.streams import Entry
+from shared.tracing import Step, record
 
 log = structlog.get_logger()
 
@@ -81,11 +85,19 @@ class ItemEventConsumer:
 
     async def on_item_events(self, entries: Sequence[Entry]) -> None:
         """Bring every page of the batch up to date, each once, and announce its events."""
-        started = time.perf_counter()
+        started, started_ns = time.perf_counter(), time.time_ns()
         taken = await self._take(entries)
-        written = await self._render(taken)
+        written, shown = await self._render(taken)
+        rendered = time.perf_counter()
+        if any(one.revision is not None and one.revision.is_erased for one in taken):
+            # The store forgets these paths once they are announced: no crash of the machine may bring the pages back.
+            await self._writer.sync()
         await self._purge.tell(written.changed)
-        announced = await self._announcer.announce(await self._announcements(taken))
+        _trace("render", taken, started_ns, after="item.write")
+        visible, visible_ns = time.perf_counter(), time.time_ns()
+        announcements = await self._announcements(taken, shown)
+        announced = await self._announcer.announce(announcements, Since(_elapsed(rendered), _elapsed(visible)))
+        _trace("announce", taken, visible_ns, after="render")
         took = time.perf_counter() - started
         render_batch_seconds.observe(took)
         await self._observe(taken)
@@ -103,18 +115,27 @@ class ItemEventConsumer:
         """Write the pages of events again that were announced long ago."""
         await self._render(await self._take(entries))
 
-    async def _render(self, taken: Sequence[_Taken]) -> Written:
-        """Write the items' pages, then the lists, then take away what no list names any more."""
+    async def _render(self, taken: Sequence[_Taken]) -> tuple[Written, Sequence[ShownFiles]]:
+        """
+        Write the items' pages, then the lists, then take away what no list names any more.
+
+        Return what was written, and of each event the files that show it.
+        """
         written = Written()
         others = await self._public_items.by_id({member for one in taken for member in one.translations})
         paths = paths_concerned(one.change for one in taken) | {other.path for other in others.values()}
         left = await self._writer.write_items(paths, written)
         # Only now it is known which revisions can be rendered, and so where their items stand.
         changes = [*await self._changes(taken), await self._change_of_translations(others)]
-        await self._writer.write_lists(lists_concerned(changes, self._site), written)
+        lists = [lists_concerned([change], self._site) for change in changes]
+        await self._writer.write_lists(frozenset().union(*lists), written)
         await self._writer.remove_items(left, written)
         await self._search.refresh({one.event.item_id for one in taken})
-        return written
+        shown = []
+        for one, change, listing in zip(taken, changes, lists, strict=False):
+            linking = {others[member].path for member in one.translations if member in others}
+            shown.append(shown_files(paths_concerned([change]) | linking, listing, written))
+        return written, shown
 
     async def _changes(self, taken: Sequence[_Taken]) -> Sequence[Change]:
         """Return what lists may show of the batch: its items as they were and are, the places they left and have."""
@@ -190,12 +211,12 @@ class ItemEventConsumer:
             taken.append(_Taken(entry, event, item, group[0], revisions, frozenset(members - {event.item_id})))
         return taken
 
-    async def _announcements(self, taken: Sequence[_Taken]) -> Sequence[Announcement]:
+    async def _announcements(self, taken: Sequence[_Taken], shown: Sequence[ShownFiles]) -> Sequence[Announcement]:
         # Read again: rendering may have found an item that cannot be rendered.
         items = await self._store.get_many([one.event.item_id for one in taken])
-        return [self._announcement(one, item) for one, item in zip(taken, items, strict=True)]
+        return [self._announcement(*one) for one in zip(taken, items, shown, strict=True)]
 
-    def _announcement(self, taken: _Taken, item: Item | None) -> Announcement:
+    def _announcement(self, taken: _Taken, item: Item | None, shown: ShownFiles) -> Announcement:
         if item is None or taken.revision is None:
             return Announcement(taken.entry, taken.event, None, "the item is no longer in the store")
         if item.unrenderable == taken.event.revision:
@@ -207,12 +228,16 @@ class ItemEventConsumer:
             (item.source, item.external_id),
             self._base_url,
         )
-        return Announcement(taken.entry, taken.event, told)
+        return Announcement(taken.entry, taken.event, told, shown=shown)
 
     async def _observe(self, taken: Sequence[_Taken]) -> None:
         now = to_ms(await self._store.now())
         for one in taken:
             visible_seconds.observe(max(0, now - to_ms(one.event.occurred_at)) / 1000)
+
+
+def _elapsed(since: float) -> timedelta:
+    return timedelta(seconds=time.perf_counter() - since)
 
 
 def _is_seen_in_translations(revisions: Sequence[Revision]) -> bool:
@@ -227,3 +252,8 @@ def _event_of(entry: Entry) -> ItemEvent | None:
     except ValueError as error:
         log.warning("entry.unreadable", entry=entry.id, reason=str(error))
         return None
+
+
+def _trace(step: str, taken: Sequence[_Taken], began_ns: int, *, after: str) -> None:
+    for event in (one.event for one in taken):
+        record(Step(step, event.id), event.trace_id, began_ns, after=Step(after, event.id), batch=len(taken))

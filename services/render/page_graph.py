@@ -56,7 +56,7 @@ def lists_concerned(changes: Iterable[Change], site: Site) -> frozenset[ListingP
     return frozenset(pages)
 
 
-def pages_of(listing: Listing, site: Site) -> Iterable[ListingPage | SitemapPart]:
+def pages_of(listing: Listing, site: Site) -> Iterable[ListingPage]:
     """Yield the pages that show a listing's newest items."""
     yield ListPage(listing)
     yield ListFeeds(listing)

@@ -8,9 +8,9 @@ left go last, when no list names them any more.
 Pages are read from the store while their locks are held, many at a time, so that the last writer has the freshest data.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from services.render.files import File, page_time_ns
 from services.render.item_pages import ItemPages, Standing
@@ -19,13 +19,14 @@ from services.render.list_reader import Listed, ListReader
 from services.render.output import Output
 from services.render.pages import ItemAt, ListingPage, Page, Sitemap, SitemapLine, SitemapPart
 from services.render.sitemap_writer import SitemapWriter
+from services.render.steps import in_steps
+from services.render.syncing import sync
 from services.render.written import Written
 from shared.items import PublicItem
 
 # So many locks are held at once, each an open file; a batch of a hundred events concerns a few hundred pages.
 _AT_ONCE = 50
 
-_T = TypeVar("_T")
 Cast = Callable[[PublicItem, Exception], Awaitable[None]]
 
 
@@ -65,7 +66,7 @@ class PageWriter:
         wanted, left = set(paths), set[str]()
         while wanted:
             bad: list[tuple[PublicItem, Exception]] = []
-            for chunk in _chunks(sorted(wanted)):
+            for chunk in in_steps(sorted(wanted), _AT_ONCE):
                 async with self._output.locked("items", chunk):
                     standing = await self._items.at(chunk)
                     bad += self._put_items(standing.values(), written)
@@ -91,7 +92,7 @@ class PageWriter:
         pages = list(pages)
         sitemaps = [page for page in pages if isinstance(page, Sitemap | SitemapLine)]
         lists = [page for page in pages if not isinstance(page, Sitemap | SitemapLine)]
-        for chunk in _chunks(sorted(set(lists), key=lambda page: page.paths)):
+        for chunk in in_steps(sorted(set(lists), key=lambda page: page.paths), _AT_ONCE):
             await self._write_chunk(chunk, written)
         await self._sitemaps.refresh(sitemaps, lambda items: self._write_missing(items, written), written)
 
@@ -135,19 +136,20 @@ class PageWriter:
 
     async def remove_items(self, paths: Iterable[str], written: Written) -> None:
         """Remove the pages of items at paths where none stands."""
-        for chunk in _chunks(sorted(paths)):
+        for chunk in in_steps(sorted(paths), _AT_ONCE):
             async with self._output.locked("items", chunk):
                 standing = await self._items.at(chunk)
                 for path in chunk:
                     if path not in standing:
                         self._remove(path, written)
 
+    async def sync(self) -> None:
+        """Return once everything written is surely on the disk: up to a second, so only where it must be."""
+        await asyncio.to_thread(sync, self._output.root)
+
     def _put(self, file: File, written: Written) -> None:
-        written.put(file.path, is_changed=self._output.write(file.path, file.content, file.time_ns))
+        is_changed = self._output.write(file.path, file.content, file.time_ns)
+        written.put(file.path, file.content, is_changed=is_changed)
 
     def _remove(self, path: str, written: Written) -> None:
         written.remove(path, was_there=self._output.remove(path))
-
-
-def _chunks(items: Sequence[_T]) -> Iterable[Sequence[_T]]:
-    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 
 from fastapi import APIRouter
@@ -19,9 +20,10 @@ from services.render.output import Output
 from services.render.page_writer import Cast, Makers, PageWriter
 from services.render.pages import NewsSitemap
 from services.render.pieces import PieceCache
+from services.render.preparation import Preparation
 from services.render.public_items import PublicItems
 from services.render.purging import PurgeHook
-from services.render.rebuild import Rebuild
+from services.render.rebuild import Rebuild, RebuildTools
 from services.render.search_api import SearchRoutes
 from services.render.search_index import INDEX_VERSION, SearchIndex
 from services.render.searching import Search
@@ -106,8 +108,14 @@ class _Made:
         return Edition(self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud)
 
 
-def assemble(
-    redis: Redis, edition: Edition, output: Output, *, cast: Cast | None = None, purge_urls: Sequence[str] = ()
+def assemble(  # noqa: PLR0913 - the last three are for the running service alone
+    redis: Redis,
+    edition: Edition,
+    output: Output,
+    *,
+    cast: Cast | None = None,
+    purge_urls: Sequence[str] = (),
+    receipts_kept: timedelta = timedelta(days=30),
 ) -> Rendering:
     """
     Return the parts for a folder.
@@ -121,20 +129,15 @@ def assemble(
     items = ItemPages(store, public_items, edition, pieces)
     answers = SiteAnswers(output, edition)
     search = Search(SearchIndex(output.search_file), public_items, output)
-    makers = Makers(
-        items,
-        ListReader(redis, public_items, edition),
-        ListPages(edition, pieces),
-        SitemapWriter(SitemapReader(redis, items, edition), edition, output),
-    )
+    reader, sitemaps = ListReader(redis, public_items, edition), SitemapReader(redis, items, edition)
+    makers = Makers(items, reader, ListPages(edition, pieces), SitemapWriter(sitemaps, edition, output))
     writer = PageWriter(makers, output, cast or veto.cast)
     months = Months(redis, edition.site)
-    tools = Tools(
-        store, public_items, months, writer, search, PurgeHook(purge_urls), Announcer(redis), DeadLetters(redis)
-    )
+    announcer = Announcer(redis, receipts_kept)
+    tools = Tools(store, public_items, months, writer, search, PurgeHook(purge_urls), announcer, DeadLetters(redis))
     return Rendering(
         consumer=ItemEventConsumer(edition, tools),
-        rebuild=Rebuild(redis, edition, writer, output, search),
+        rebuild=Rebuild(redis, edition, output, RebuildTools(Preparation(reader, items, sitemaps), writer, search)),
         ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
         search=search,
         routes=[SearchRoutes(search, edition, answers).router, SiteRoutes(output, store, edition, answers).router],

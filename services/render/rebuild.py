@@ -1,14 +1,17 @@
 """
 Bring the whole volume up to date with the store: after a change of site or theme, onto an empty volume, or on demand.
 
-It goes through every path that an item ever had and every listing that ever was, a few pages at a time, and lets
-publishing go first. What is done is noted beside the output, so that one that was interrupted goes on from there. At
-last it takes away the files that no page has.
+It goes through every path that an item ever had, then through every listing that ever was and its archives month by
+month, so that an item's card and feed entry are rendered once for all of them. It works in steps of a few milliseconds
+and lets publishing go first before each. What is done is noted beside the output, so that one that was interrupted goes
+on from there. At last it takes away the files that no page has.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from pydantic import BaseModel, ValidationError
@@ -16,37 +19,34 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.edition import Edition
-from services.render.months import Months
+from services.render.every_list import EveryList
 from services.render.output import Output
-from services.render.page_graph import pages_of
 from services.render.page_writer import PageWriter
 from services.render.pages import (
-    ARCHIVE_PLACES,
     NEWS_SITEMAP,
     SITEMAP_INDEX,
-    SITEMAP_PLACES,
-    ArchivePage,
-    FeedArchive,
     ItemAt,
     LatestFragment,
     NewsSitemap,
     Page,
-    Sitemap,
-    block_of,
+    SitemapLine,
 )
+from services.render.preparation import Preparation
 from services.render.publishing_load import PublishingLoad
 from services.render.searching import Search
 from services.render.site_files import SiteFiles
 from services.render.site_pages import pages_named
+from services.render.steps import in_steps
 from shared import keys
-from shared.item_store import ItemStore
-from shared.listings import Listing
+from shared.ids import ItemId
 from shared.urls import FRAGMENTS
 
 log = structlog.get_logger()
 
-# So many pages between two looks at whether something is being published: a few milliseconds' work.
-_AT_ONCE = 4
+# So much between two looks at whether something is being published: some ten milliseconds' work.
+_ITEMS_IN_ONE_STEP = 2
+_SEARCHED_IN_ONE_STEP = 5
+_FILES_IN_ONE_STEP = 200
 _PATHS_IN_ONE_READING = 100
 _WAIT_SECONDS = 1
 
@@ -60,7 +60,8 @@ class _Mark(BaseModel):
     """Of the scan of paths; 0 again when it is through."""
     items: int = 0
     items_are_done: bool = False
-    listings: int = 0
+    lists: int = 0
+    """Of the groups of lists, those that are through."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +86,28 @@ class Rebuilt:
     """The paths of files that no page had, and that are gone now."""
 
 
+@dataclass(frozen=True)
+class RebuildTools:
+    """What a rebuild works with."""
+
+    preparation: Preparation
+    writer: PageWriter
+    search: Search
+
+
 class Rebuild:
     """Writes every page of the site, or of a section."""
 
-    def __init__(self, redis: Redis, edition: Edition, writer: PageWriter, output: Output, search: Search) -> None:
+    def __init__(self, redis: Redis, edition: Edition, output: Output, tools: RebuildTools) -> None:
         self._redis = redis
         self._site = edition.site
         self._record = edition.record
-        self._months = Months(redis, edition.site)
+        self._every_list = EveryList(redis, edition.site)
         self._files = SiteFiles(edition)
-        self._writer = writer
+        self._preparation = tools.preparation
+        self._writer = tools.writer
         self._output = output
-        self._search = search
-        self._store = ItemStore(redis)
+        self._search = tools.search
         self._load = PublishingLoad(redis)
 
     async def run_if_needed(self) -> None:
@@ -117,14 +127,22 @@ class Rebuild:
         mark = self._mark(section)
         there = self._files.write(self._output) | {SITEMAP_INDEX}
         there |= await self._rebuild_items(mark, watch)
-        there |= await self._rebuild_lists(mark, watch)
+        listings, lists = await self._rebuild_lists(mark, watch)
+        there |= lists
         stale = await self._sweep(section, there, watch)
+        await self.sweep_unfinished()
         self._output.keep_mark(None)
         if section is None:
-            await self._search.forget_strangers()
+            await self._search.forget_strangers(self._load.passed)
             self._output.mark_built(self._record.fingerprint)
-        log.info("site.rebuilt", section=section, items=mark.items, listings=mark.listings, stale=len(stale))
-        return Rebuilt(mark.items, mark.listings, stale)
+        log.info("site.rebuilt", section=section, items=mark.items, listings=listings, stale=len(stale))
+        return Rebuilt(mark.items, listings, stale)
+
+    async def sweep_unfinished(self) -> None:
+        """Take away what processes that were killed left unfinished."""
+        swept = await asyncio.to_thread(self._output.sweep_unfinished)
+        if swept:
+            log.info("output.swept", files=swept)
 
     def _mark(self, section: str | None) -> _Mark:
         fresh = _Mark(fingerprint=self._record.fingerprint, section=section)
@@ -138,15 +156,21 @@ class Rebuild:
         there: set[str] = set()
         total = await self._redis.hlen(keys.PATHS)
         while not mark.items_are_done:
+            # Any: redis-py's replies are unions of everything.
+            found: Any
             cursor, found = await self._redis.hscan(keys.PATHS, mark.cursor, count=_PATHS_IN_ONE_READING)
-            paths = [str(path) for path in found if self._is_wanted(str(path), mark.section)]
-            there |= await self._refresh([ItemAt(path) for path in paths])
-            owners = await self._store.owners(paths) if paths else []
-            await self._search.refresh({owner for owner in owners if owner})
-            mark.cursor, mark.items, mark.items_are_done = int(cursor), mark.items + len(paths), int(cursor) == 0
+            owners = {path: ItemId(owner) for path, owner in found.items() if self._is_wanted(path, mark.section)}
+            there |= await self._write([ItemAt(path) for path in owners])
+            await self._mend_search(set(owners.values()))
+            mark.cursor, mark.items, mark.items_are_done = int(cursor), mark.items + len(owners), int(cursor) == 0
             self._output.keep_mark(mark.model_dump_json())
             watch(Progress("items", mark.items, max(total, mark.items)))
         return there
+
+    async def _mend_search(self, ids: Collection[ItemId]) -> None:
+        for some in in_steps(sorted(ids), _SEARCHED_IN_ONE_STEP):
+            await self._load.passed()
+            await self._search.mend(some)
 
     def _may_be_page(self, path: str) -> bool:
         own = path.removeprefix("/sitemaps").removeprefix(FRAGMENTS)
@@ -156,59 +180,52 @@ class Rebuild:
         lang, _, rest = path.strip("/").partition("/")
         return lang in self._site.languages and (section is None or f"{rest}/".startswith(f"{section}/"))
 
-    async def _rebuild_lists(self, mark: _Mark, watch: Watch) -> set[str]:
-        listings = [listing for listing in await self._listings() if self._is_wanted(listing.path, mark.section)]
+    async def _rebuild_lists(self, mark: _Mark, watch: Watch) -> tuple[int, set[str]]:
+        """Write the lists that are left; return how many listings there are, and the paths of what was written."""
+        every = await self._every_list.groups(lambda listing: self._is_wanted(listing.path, mark.section))
         there: set[str] = set()
-        for listing in listings[mark.listings :]:
-            there |= await self._refresh([page async for page in self._pages_of(listing)])
-            mark.listings += 1
+        for group in every.groups[mark.lists :]:
+            there |= await self._write(group)
+            mark.lists += 1
             self._output.keep_mark(mark.model_dump_json())
-            watch(Progress("lists", mark.listings, len(listings)))
-        return there | await self._refresh([NewsSitemap(), *(LatestFragment(lang) for lang in self._site.languages)])
+            watch(Progress("lists", mark.lists, len(every.groups)))
+        there |= await self._write([NewsSitemap(), *(LatestFragment(lang) for lang in self._site.languages)])
+        return every.listings, there
 
-    async def _listings(self) -> Sequence[Listing]:
-        """Return every listing of the site and every one that an item ever stood in."""
-        listings = {Listing(lang, "home") for lang in self._site.languages}
-        listings |= {
-            Listing(lang, "section", section.path) for lang in self._site.languages for section in self._site.sections
-        }
-        async for key in self._redis.scan_iter(match=keys.listing_pattern(), count=1000):
-            listings.add(keys.listing_of(str(key)))
-        return sorted(listings)
-
-    async def _pages_of(self, listing: Listing) -> AsyncIterator[Page]:
-        for page in pages_of(listing, self._site):
-            yield page
-        for month, last in (await self._months.last(listing, "feed")).items():
-            for number in range(block_of(last, ARCHIVE_PLACES), 0, -1):
-                yield FeedArchive(listing, month, number)
-        for month, last in (await self._months.last(listing, "archive")).items():
-            if listing.kind == "section":
-                for number in range(block_of(last, ARCHIVE_PLACES), 0, -1):
-                    yield ArchivePage(listing, month, number)
-            elif listing.kind == "home":
-                for number in range(block_of(last, SITEMAP_PLACES), 0, -1):
-                    yield Sitemap(listing.lang, month, number)
-
-    async def _refresh(self, pages: Sequence[Page]) -> set[str]:
+    async def _write(self, pages: Sequence[Page]) -> set[str]:
         """Write the pages, a few at a time, and return the paths of their files."""
         there: set[str] = set()
-        for start in range(0, len(pages), _AT_ONCE):
+        for some in in_steps([page for page in pages if isinstance(page, ItemAt)], _ITEMS_IN_ONE_STEP):
             await self._load.passed()
-            there |= (await self._writer.refresh(pages[start : start + _AT_ONCE])).there
+            there |= (await self._writer.refresh(some)).there
+        for page in pages:
+            if not isinstance(page, ItemAt | SitemapLine):
+                await self._preparation.prepare(page, self._load.passed)
+                await self._load.passed()
+                there |= (await self._writer.refresh([page])).there
         return there
 
     async def _sweep(self, section: str | None, there: Collection[str], watch: Watch) -> Sequence[str]:
         """Take away the files that no page has; what was not written just now is asked of the store again."""
-        files = [path for path in self._output.paths() if section is None or self._is_wanted(path, section)]
-        unknown = [path for path in files if path not in there]
+        unknown = [
+            path
+            async for path in self._files_there()
+            if path not in there and (section is None or self._is_wanted(path, section))
+        ]
         stale = []
         for done, path in enumerate(unknown):
             pages = list(pages_named(path, self._site)) if self._may_be_page(path) else []
-            await self._refresh(pages)
+            await self._write(pages)
             if not pages:
                 self._output.remove(path)
             if self._output.mtime_ns(path) is None:
                 stale.append(path)
             watch(Progress("files", done + 1, len(unknown)))
         return stale
+
+    async def _files_there(self) -> AsyncIterator[str]:
+        paths = self._output.paths()
+        while some := list(itertools.islice(paths, _FILES_IN_ONE_STEP)):
+            await self._load.passed()
+            for path in some:
+                yield path

@@ -1,9 +1,11 @@
 """Rebuild and verify: the volume from the store alone, and what differs from that."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from redis.asyncio import Redis
 from services.render.output import Output
 from services.render.rebuild import Progress
 from services.render.verification import Differences, NotVetoed
+from shared.ids import item_id
 from shared.items import Withdrawal
 from shared.settings import Settings
 from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press, a_press
@@ -38,7 +41,7 @@ async def test_a_rebuild_onto_an_empty_volume_writes_everything(press: Press, tm
     assert press.has("/en/documents/orders/2026/06/")
     assert press.has("/sitemap.xml")
     assert press.has("/robots.txt")
-    assert await press.differences(tmp_path / "again") == Differences((), (), ())
+    assert await press.differences(tmp_path / "again") == Differences()
 
 
 async def test_verify_names_what_is_missing_different_and_stale(press: Press, tmp_path: Path) -> None:
@@ -52,6 +55,26 @@ async def test_verify_names_what_is_missing_different_and_stale(press: Press, tm
     found = await press.differences(tmp_path / "again")
 
     assert found == Differences(("/en/news/2026/05/a/",), ("/en/news/",), ("/en/news/2026/05/never-was/",))
+
+
+async def test_verify_names_items_that_search_has_wrong_and_a_rebuild_mends_them(press: Press, tmp_path: Path) -> None:
+    await some_items(press)
+    await press.newsroom.publish("d")
+    await press.newsroom.publish("e")
+    await press.render()
+    await press.rendering.rebuild.run()
+    lost, changed, strange = (item_id("press", name) for name in "abz")
+    with contextlib.closing(sqlite3.connect(Output(press.settings.output_dir).search_file)) as index, index:
+        index.execute("DELETE FROM items WHERE id = ?", (lost,))
+        index.execute("UPDATE texts SET words = 'x' WHERE rowid = (SELECT place FROM items WHERE id = ?)", (changed,))
+        index.execute("INSERT INTO items VALUES (1, ?, 'x')", (strange,))
+        index.execute("INSERT INTO texts (rowid, words, stems, facets) VALUES (1, 'x', 'x', 'x')")
+
+    found = await press.differences(tmp_path / "again")
+    await press.rendering.rebuild.run()
+
+    assert found == Differences(searched=tuple(sorted((lost, changed, strange))))
+    assert await press.differences(tmp_path / "once-more") == Differences()
 
 
 async def test_a_rebuild_mends_the_volume_and_takes_stale_files_away(press: Press, tmp_path: Path) -> None:
@@ -68,11 +91,14 @@ async def test_a_rebuild_mends_the_volume_and_takes_stale_files_away(press: Pres
     ]
     for path in stale:
         output.write(path, b"left behind", None)
+    unfinished = output.file_of("/en/news/.new-abc")
+    unfinished.write_bytes(b"half a pa")
 
     rebuilt = await press.rendering.rebuild.run()
 
     assert sorted(rebuilt.stale) == sorted(stale)
-    assert await press.differences(tmp_path / "again") == Differences((), (), ())
+    assert not unfinished.exists()
+    assert await press.differences(tmp_path / "again") == Differences()
 
 
 async def test_a_rebuild_of_what_is_right_writes_nothing(press: Press) -> None:
@@ -130,7 +156,7 @@ async def test_a_new_theme_rebuilds_the_site_when_render_starts(press: Press, re
     await renamed.rendering.rebuild.run_if_needed()
 
     assert "Office of the Sea" in renamed.text("/en/news/2026/05/a/")
-    assert await renamed.differences(tmp_path / "again") == Differences((), (), ())
+    assert await renamed.differences(tmp_path / "again") == Differences()
 
 
 async def test_verify_changes_nothing_about_an_item_that_cannot_be_rendered(
@@ -153,7 +179,7 @@ async def test_the_commands_tell_by_exit_code_and_json(press: Press, settings: S
     rebuilt = await _clarion(settings, "rebuild", "--json")
     same = await _clarion(settings, "verify")
 
-    assert different == (1, {"missing": [], "different": ["/en/"], "stale": []})
+    assert different == (1, {"missing": [], "different": ["/en/"], "stale": [], "searched": []})
     assert rebuilt[0] == 0
     assert same[0] == 0
 
