@@ -15,6 +15,7 @@ LockFamily = Literal["items", "lists", "rebuilds"]
 # Striped lock files: enough that two replicas seldom wait for one another by chance, few enough to keep for ever.
 _LOCKS_PER_FAMILY = 512
 _STATE = ".clarion"
+_UNFINISHED = ".new-"
 # A lock is held for milliseconds. Asking again, rather than waiting in a thread, can be given up at any moment.
 _FIRST_WAIT_SECONDS = 0.001
 _LONGEST_WAIT_SECONDS = 0.02
@@ -72,23 +73,30 @@ class Output:
             if mtime_ns is not None and target.stat().st_mtime_ns != mtime_ns:
                 os.utime(target, ns=(mtime_ns, mtime_ns))
             return False
+        self._put(target, content, mtime_ns)
+        return True
+
+    def _put(self, target: Path, content: bytes, mtime_ns: int | None = None) -> None:
         while True:
+            # No folder yet, or another replica just removed it as empty, or swept the new file before it was locked.
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                return self._replace(target, content, mtime_ns)
             target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # another replica just removed the folder as empty
-                self._replace(target, content, mtime_ns)
-                return True
 
     @staticmethod
     def _replace(target: Path, content: bytes, mtime_ns: int | None) -> None:
-        handle, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
         beside = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
+                # Held until the file has its name: one that nobody holds was left behind by a process that is gone.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.write(content)
+                file.flush()
                 os.fchmod(file.fileno(), 0o644)
-            if mtime_ns is not None:
-                os.utime(beside, ns=(mtime_ns, mtime_ns))
-            beside.replace(target)
+                if mtime_ns is not None:
+                    os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
+                beside.replace(target)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
@@ -123,7 +131,7 @@ class Output:
 
     def mark_built(self, fingerprint: str) -> None:
         """Record that every page on the volume is of this site and theme."""
-        self._replace(self.root / _STATE / "built", fingerprint.encode(), None)
+        self._put(self.root / _STATE / "built", fingerprint.encode())
 
     def mark(self) -> str | None:
         """Return how far a rebuild has come that was interrupted."""
@@ -134,7 +142,7 @@ class Output:
         if mark is None:
             (self.root / _STATE / "rebuild").unlink(missing_ok=True)
         else:
-            self._replace(self.root / _STATE / "rebuild", mark.encode(), None)
+            self._put(self.root / _STATE / "rebuild", mark.encode())
 
     def synced(self) -> str | None:
         """Return up to where the volume was last synced."""
@@ -142,7 +150,7 @@ class Output:
 
     def keep_synced(self, mark: str) -> None:
         """Record up to where the volume is synced."""
-        self._replace(self.root / _STATE / "synced", mark.encode(), None)
+        self._put(self.root / _STATE / "synced", mark.encode())
 
     def _state(self, name: str) -> str | None:
         try:
@@ -151,7 +159,7 @@ class Output:
             return None
 
     def paths(self) -> Iterator[str]:
-        """Yield the path of every file that a reader could ask for."""
+        """Yield the path of every file that a reader could ask for: unfinished ones and the volume's own are none."""
         for folder, below, names in os.walk(self.root):
             below[:] = sorted(name for name in below if not name.startswith("."))
             place = Path(folder).relative_to(self.root).as_posix()
@@ -159,6 +167,26 @@ class Output:
             for name in sorted(names):
                 if not name.startswith("."):
                     yield prefix + ("" if name == "index.html" else name)
+
+    def sweep_unfinished(self) -> int:
+        """Take away what processes that are gone left unfinished, never what is being written; return how many."""
+        found = (
+            Path(folder) / name
+            for folder, _, names in os.walk(self.root)
+            for name in names
+            if name.startswith(_UNFINISHED)
+        )
+        return sum(map(_remove_unless_locked, found))
+
+
+def _remove_unless_locked(file: Path) -> bool:
+    try:
+        with file.open("r+b") as unfinished:
+            fcntl.flock(unfinished, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+    except OSError:  # its writer is at work, or has just finished; or it is none of ours
+        return False
+    return True
 
 
 def _stripe(path: str) -> int:

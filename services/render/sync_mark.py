@@ -7,8 +7,6 @@ the pages of every event since the mark are written again; those that are whole 
 """
 
 import asyncio
-import ctypes
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from redis.exceptions import RedisError
 
 from services.render.announcing import GROUP
 from services.render.output import Output
+from services.render.syncing import sync
 from shared import keys
 from shared.streams import Entry
 
@@ -61,7 +60,7 @@ class SyncMark:
     async def keep(self) -> None:
         """Sync the volume and note up to which event that holds."""
         done = await self._done()
-        await asyncio.to_thread(_sync, self._output.root)
+        await asyncio.to_thread(sync, self._output.root)
         self._output.keep_synced(_Mark(boot=_boot(), entry=done).model_dump_json())
 
     async def check_after_crash(self) -> int:
@@ -124,17 +123,3 @@ def _order(entry: str) -> tuple[int, int]:
 def _boot() -> str:
     """Return what changes with every start of the machine; nothing where the system does not tell."""
     return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-
-
-def _sync(folder: Path) -> None:
-    """Have everything of the folder's file system on the disk."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(library, "syncfs"):
-        os.sync()
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if library.syncfs(handle):
-            raise OSError(ctypes.get_errno(), f"{folder} cannot be synced")
-    finally:
-        os.close(handle)

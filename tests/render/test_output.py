@@ -64,6 +64,29 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(output: Output
     assert [file.name for file in output.file_of("/en/").parent.iterdir()] == ["index.html"]
 
 
+async def test_what_a_killed_process_left_unfinished_is_swept_and_nothing_that_is_being_written(
+    output: Output, tmp_path: Path
+) -> None:
+    writer = await _stuck_writer(tmp_path / "output")
+    writer.send_signal(signal.SIGSTOP)
+    output.write("/en/news/", b"page", MTIME_NS)
+
+    while_frozen = output.sweep_unfinished()
+    writer.kill()
+    await writer.wait()
+    afterwards = output.sweep_unfinished()
+
+    assert (while_frozen, afterwards) == (0, 1)
+    assert [file.name for file in (tmp_path / "output/en").rglob("*") if file.is_file()] == ["index.html"]
+
+
+async def test_unfinished_files_are_none_of_the_site(output: Output, tmp_path: Path) -> None:
+    output.write("/en/", b"page", MTIME_NS)
+    (tmp_path / "output/en/.new-abc").write_bytes(b"half a pa")
+
+    assert list(output.paths()) == ["/en/"]
+
+
 def test_removing_a_page_removes_the_folders_it_leaves_empty(output: Output, tmp_path: Path) -> None:
     output.write("/en/news/2026/05/a/", b"a", MTIME_NS)
     output.write("/en/news/feed.rss", b"feed", MTIME_NS)
@@ -145,9 +168,29 @@ async def _holder(root: Path) -> asyncio.subprocess.Process:
 
         asyncio.run(main())
     """
-    holder = await asyncio.create_subprocess_exec(
+    return await _process_that_says("held", program)
+
+
+async def _stuck_writer(root: Path) -> asyncio.subprocess.Process:
+    """Start a process that writes a page and never gets to giving it its name."""
+    program = f"""
+        import pathlib, sys
+        from services.render.output import Output
+
+        class TimeThatIsNeverTold(int):
+            def __divmod__(self, other):
+                print("writing", flush=True)
+                sys.stdin.readline()
+
+        Output(pathlib.Path({str(root)!r})).write("/en/", b"new", TimeThatIsNeverTold(0))
+    """
+    return await _process_that_says("writing", program)
+
+
+async def _process_that_says(word: str, program: str) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", textwrap.dedent(program), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    assert holder.stdout is not None
-    assert await holder.stdout.readline() == b"held\n"
-    return holder
+    assert process.stdout is not None
+    assert (await process.stdout.readline()).decode() == f"{word}\n"
+    return process
