@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from redis.asyncio import Redis
 
@@ -11,6 +12,7 @@ from shared.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
 from shared.items import Revision
 from shared.listings import Listing
 from shared.lua import load_script
+from shared.receipts import NO_FILES, REVISIONS_KEPT, ShownFiles
 from shared.streams import Entry
 from shared.urls import FEED_FORMATS, feed_path
 
@@ -28,6 +30,18 @@ class Announcement:
     event: ItemEvent
     told: AnnouncedEvent | None
     reason: str = ""
+    shown: ShownFiles = NO_FILES
+
+
+@dataclass(frozen=True)
+class Since:
+    """How long ago the files of a batch were written, and known to whoever keeps copies."""
+
+    rendered: timedelta = timedelta()
+    visible: timedelta = timedelta()
+
+
+_JUST_NOW = Since()
 
 
 def announced_event(
@@ -67,13 +81,17 @@ def _data(
         "content_sha256": revision.content_sha256,
         **told,
     }
+    api_url = f"{base_url}/v1/items/{source}/{external_id}"
     data = {
         "event_id": event.id,
         "item": item,
         "url": f"{base_url}{revision.path}",
-        "api_url": f"{base_url}/v1/items/{source}/{external_id}",
+        "api_url": api_url,
         "feeds": [base_url + path for path in feeds],
     }
+    if revision.is_erased:
+        # This event outlives the erasure, and the address was made of the title.
+        data["url"], item["translation_set"] = api_url, None
     # The limits of an item keep nearly every body below this; the longest texts give way first.
     for shortened in ("summary", "change_note"):
         if _size(data) <= _MAX_DATA_BYTES:
@@ -91,18 +109,29 @@ def _size(data: Mapping[str, object]) -> int:
 class Announcer:
     """Appends to the log."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, receipts_kept: timedelta = timedelta(days=30)) -> None:
         self._script = load_script(redis, "services.render", "announce.lua")
+        self._receipts_kept_ms = _ms(receipts_kept)
 
-    async def announce(self, announcements: Sequence[Announcement]) -> int:
-        """Announce and acknowledge, in one step; return how many events went out. Doing it again changes nothing."""
+    async def announce(self, announcements: Sequence[Announcement], since: Since = _JUST_NOW) -> int:
+        """
+        Announce and acknowledge, and write the receipts, in one step; return how many events went out.
+
+        Doing it again changes nothing.
+        """
         if not announcements:
             return 0
         script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS]
-        args: list[str | int] = [GROUP]
+        args: list[str | int] = [GROUP, _ms(since.rendered), _ms(since.visible), self._receipts_kept_ms, REVISIONS_KEPT]
         for one in announcements:
             fields = one.told.to_fields() if one.told else {}
-            script_keys += [keys.item(one.event.item_id), keys.rendered(one.event.item_id)]
+            item_id = one.event.item_id
+            script_keys += [keys.item(item_id), keys.rendered(item_id), keys.receipts(item_id)]
             spelled = json.dumps([part for pair in fields.items() for part in pair], ensure_ascii=False)
             args += [one.entry.id, one.event.revision, one.event.previous, spelled, one.reason]
+            args.append(one.shown.to_json() if one.told else "")
         return int(await self._script(keys=script_keys, args=args))
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -9,7 +11,9 @@ from redis.asyncio import Redis
 from services.render.announcing import GROUP, Announcement, Announcer, announced_event
 from shared import keys
 from shared.events import AnnouncedEvent, ItemEvent
+from shared.items import Withdrawal
 from shared.listings import Listing
+from shared.receipts import read_receipt
 from shared.streams import Entry
 from tests.render.newsroom import Press
 from tests.render.presentation_samples import an_item
@@ -96,6 +100,33 @@ async def test_a_buried_event_that_is_replayed_is_announced_though_its_turn_has_
     await announcer.announce([_told(entry) for entry in await press.take()])
 
     assert await revisions_announced(press) == [2, 1]
+
+
+async def test_a_revision_that_waits_for_an_earlier_one_has_a_receipt_without_a_place_in_the_log(press: Press) -> None:
+    first, second = await announcements(press, 2)
+    announcer = Announcer(press.redis)
+    item_id = second.event.item_id
+    await announcer.announce([second])
+    waiting = await read_receipt(press.redis, item_id, 2)
+
+    await announcer.announce([first])
+
+    told = await read_receipt(press.redis, item_id, 2)
+    assert waiting is not None
+    assert waiting.log_id is None
+    log: Any = await press.redis.xrange(keys.PAGES_STREAM)  # Any: redis-py's reply
+    assert told == replace(waiting, log_id=log[1][0])
+
+
+def test_what_is_told_of_an_erasure_names_the_item_by_its_identity_alone() -> None:
+    item = an_item(title="", withdrawal=Withdrawal(mode="gone"), translation_set="quay", path="/en/news/2023/07/quay/")
+
+    told = announced_event(
+        _event(item.item.id, type="item.withdrawn.v1"), item.revision, (), ("press", "1"), "https://press.example.org"
+    )
+
+    assert "quay" not in told.body
+    assert json.loads(told.body)["data"]["url"] == "https://press.example.org/v1/items/press/1"
 
 
 def test_what_is_told_names_the_item_its_page_and_every_feed() -> None:

@@ -1,7 +1,10 @@
 """From events to pages: in whatever order, however often, with whatever an item does to its template."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
+from services.render.verification import Differences
 from shared.items import Withdrawal
 from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press
 
@@ -234,3 +237,16 @@ async def test_an_entry_that_is_no_event_is_buried_and_its_neighbours_go_on(pres
     assert press.has(item.path)
     (letter,) = await press.dead_letters()
     assert letter["reason"] == "not an item's event"
+
+
+async def test_updated_in_atom_stays_through_minor_revisions_and_moves_with_major_ones(
+    whole_press: Press, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    for update_type in ("major", "minor", "minor", "major", "minor"):
+        await whole_press.newsroom.publish("a", body=f"Text {len(told)}.", update_type=update_type)
+        await whole_press.render()
+        told.append(re.findall("<updated>(.+?)</updated>", whole_press.text("/en/feed.atom"))[1])
+
+    assert told[0] == told[1] == told[2] < told[3] == told[4]
+    assert await whole_press.differences(tmp_path / "rebuilt") == Differences()
