@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from typing import assert_never
 from urllib.parse import SplitResult, urlsplit
 
@@ -52,11 +53,15 @@ _SPACES = re.compile(r"[ \t\r\f\v]+")
 # Neither XML 1.0 (section 2.2) nor HTML allows these; NEL and its neighbours are control characters nobody types.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+# An item's page, card, feed entry and words for search are made one after the other, and each asks for the same body.
+_BODIES_KEPT = 32
+
 _ENDS_CUT = ("…", "...")
 _NOT_BEFORE_ELLIPSIS = " \n,;:.-\u2013\u2014\u060c\u061b"  # the dashes, and Arabic's comma and semicolon
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
+@lru_cache(maxsize=_BODIES_KEPT)
 def body_html(body: str, body_format: BodyFormat) -> str:
     """
     Return the body as sanitised HTML, fit to stand below a page's h1.
@@ -78,6 +83,7 @@ def scrollable(body: str) -> str:
     return body.replace("<pre", '<pre tabindex="0"')
 
 
+@lru_cache(maxsize=_BODIES_KEPT)
 def text_of(markup: str) -> str:
     """Return the text of HTML, a line for each block."""
     parted = _CELL_END.sub(r"\g<0> ", _BLOCK_END.sub(r"\g<0>" + "\n", markup))

@@ -11,6 +11,7 @@ from services.render.edition import Edition
 from services.render.output import Output
 from services.render.site_answers import SECURITY_HEADERS, SiteAnswers
 from shared.item_store import ItemStore
+from shared.redirects import redirect_target
 from shared.urls import FEED_MEDIA_TYPES, FRAGMENTS, MAX_PATH_CHARS, link_header
 
 _MEDIA_TYPES = {
@@ -82,8 +83,11 @@ class SiteRoutes:
             return self._answers.not_found(path)
         withdrawal = item.revision.withdrawal
         if withdrawal is not None and withdrawal.mode == "redirect" and withdrawal.to:
-            return RedirectResponse(withdrawal.to, 301)
-        if withdrawal is not None and withdrawal.mode == "gone":
+            # What it names may have moved or been withdrawn since: no reader is sent through a second redirect.
+            target = await redirect_target(self._store, withdrawal.to, leaving=item.item.id)
+            if target is not None:
+                return RedirectResponse(target, 301)
+        if withdrawal is not None and withdrawal.mode != "notice":
             return self._answers.html(410, self._theme.gone_page(self._answers.language_of(path), item.revision.title))
         if item.path != page_path:
             return RedirectResponse(item.path, 301)

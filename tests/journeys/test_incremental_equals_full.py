@@ -21,7 +21,7 @@ from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press, a_press, break
 ITEMS = 40
 TAGS = ("sea", "port", "trade")
 SECTIONS = ("news", "documents", "documents/orders")
-NO_DIFFERENCES = Differences((), (), ())
+NO_DIFFERENCES = Differences()
 
 
 class Chaos:

@@ -12,7 +12,7 @@ from services.render.output import Output
 from services.render.verification import Differences
 from tests.render.newsroom import FIRST_DAY, Press
 
-NOTHING = Differences((), (), ())
+NOTHING = Differences()
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,35 @@ async def test_an_item_withdrawn_with_a_redirect_is_301(press: Press, http: http
     assert (response.status_code, response.headers["location"]) == (301, "/en/news/")
 
 
+async def test_a_redirect_follows_what_became_of_its_target_in_one_step(press: Press, http: httpx.AsyncClient) -> None:
+    item = await press.newsroom.publish("a", slug="one")
+    target = await press.newsroom.publish("b", slug="two")
+    await press.newsroom.withdraw("a", Withdrawal(mode="redirect", to=target.path))
+    moved = await press.newsroom.publish("b", slug="three")
+    await press.render()
+    to_a_moved_one = await http.get(item.path)
+    await press.newsroom.withdraw("b", Withdrawal(mode="redirect", to="https://example.org/"))
+    await press.render()
+
+    onwards = await http.get(item.path)
+
+    assert (to_a_moved_one.status_code, to_a_moved_one.headers["location"]) == (301, moved.path)
+    assert (onwards.status_code, onwards.headers["location"]) == (301, "https://example.org/")
+
+
+async def test_redirects_that_lead_back_to_one_another_end_at_a_page_that_says_so(
+    press: Press, http: httpx.AsyncClient
+) -> None:
+    items = [await press.newsroom.publish(name, slug=name) for name in ("a", "b")]
+    for name, other in zip(("a", "b"), reversed(items), strict=True):
+        await press.newsroom.withdraw(name, Withdrawal(mode="redirect", to=other.path))
+    await press.render()
+
+    answers = [await http.get(item.path) for item in items]
+
+    assert [answer.status_code for answer in answers] == [410, 410]
+
+
 async def test_every_old_path_of_an_item_leads_straight_to_its_newest(press: Press, http: httpx.AsyncClient) -> None:
     first = await press.newsroom.publish("a", slug="one")
     second = await press.newsroom.publish("a", slug="two")
