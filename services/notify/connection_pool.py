@@ -2,7 +2,7 @@
 
 import asyncio
 import resource
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.notify.dialer import Origin
 from services.notify.http_connection import HttpConnection
@@ -13,8 +13,7 @@ _SWEEP_SECONDS = 5.0
 _MOST_KEPT = min(2000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(NamedTuple):
     connection: HttpConnection
     until: float
     """By the loop's clock."""

@@ -16,8 +16,8 @@ from shared.ids import LogId
 
 log = structlog.get_logger()
 
-# A body has at most 20 kB, so at the worst 40 MB; as a rule 1 to 2 kB each.
-_CACHED_EVENTS = 2000
+# Of bodies, which have 1 to 2 kB each as a rule: after an outage some ten thousand events are read once, not twice.
+_CACHED_CHARS = 32_000_000
 # Queues are in the order of the log: whoever asks for an event asks for those after it next.
 _READ_AHEAD = 200
 
@@ -36,6 +36,7 @@ class EventLog:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._cache: OrderedDict[LogId, AnnouncedEvent] = OrderedDict()
+        self._cached_chars = 0
         self._reading_ahead = asyncio.Lock()
 
     async def trimmed(self) -> LogId:
@@ -80,10 +81,13 @@ class EventLog:
         return LogPage(tuple(events), LogId(entries[-1][0]) if entries else None)
 
     def _remember(self, log_id: LogId, event: AnnouncedEvent) -> None:
-        self._cache[log_id] = event
+        if log_id not in self._cache:
+            self._cache[log_id] = event
+            self._cached_chars += len(event.body)
         self._cache.move_to_end(log_id)
-        if len(self._cache) > _CACHED_EVENTS:
-            self._cache.popitem(last=False)
+        while self._cached_chars > _CACHED_CHARS:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_chars -= len(oldest.body)
 
 
 def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Callable[[], Awaitable[LogId | None]]:

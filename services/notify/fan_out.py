@@ -1,7 +1,7 @@
 """The rules of fan-out: which subscriptions an event is for, and in what order deliveries are enqueued."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic_core import from_json
 
@@ -138,7 +138,7 @@ def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cu
             if len(deliveries) == limit:
                 return Plan(tuple(deliveries), cursor)
             deliveries.append(_planned(entry, listener.id))
-            cursor = replace(cursor, within=entry.log_id, upto=listener.id)
+            cursor = Cursor(cursor.passed, entry.log_id, listener.id)
         cursor = Cursor(passed=entry.log_id)
     return Plan(tuple(deliveries), cursor)
 
