@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from shared.server import collect_garbage_seldom
 from tests.notify.neighbours import Neighbourhood, hear
 
 HEALTHY = Neighbourhood(healthy=744)
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    collect_garbage_seldom()  # as the service does
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     ratios = []
     for _ in range(asked.rounds):

@@ -15,7 +15,7 @@ SLOW = 2000
 IN_HAND = QUICK
 # An attempt that is older moves to the slow ones and frees its slot; sooner when others wait for it.
 QUICK_SECONDS = 1.0
-_QUICK_SECONDS_WHEN_FULL = 0.1
+_QUICK_SECONDS_WHEN_FULL = 0.03
 
 # What an endpoint has to bear at a time: until it has answered well; as a rule; and after a run of quick good answers,
 # all quick slots but a few, which others always find free.
@@ -44,7 +44,7 @@ class AttemptSlots:
     """
     The slots of one process, and what it knows of the endpoints.
 
-    An attempt begins quick, unless its endpoint was slow last time. It becomes slow when it is a second old (a tenth,
+    An attempt begins quick, unless its endpoint was slow last time. It becomes slow when it is a second old (30 ms,
     while all quick slots are taken) and a slow slot is free, and leaves when it ends.
     """
 

@@ -31,8 +31,9 @@ OnFailing = Callable[[SubscriptionId, int], Awaitable[None]]
 # What another process enqueues is found so soon.
 _POLL_SECONDS = 0.25
 _LONGEST_BACK_OFF_SECONDS = 2.0
-# While attempts are in the air, a turn waits until half of them have landed, which then share its round trip; it costs
-# as much CPU as some attempts. It waits no longer than the last one took, between these, so that few are not held up.
+# While attempts are in the air, a turn waits until half of them have landed, which then share its round trip, or half
+# of those in hand have begun; it costs as much CPU as some attempts. It waits no longer than the last one took, between
+# these, so that few are not held up.
 _GATHER_SECONDS = (0.003, 0.02)
 # A lease outlasts the attempt it is for by 5 s. Whoever wakes up later than this, having been frozen, does not begin:
 # the delivery may be in another hand by then, and an ordered endpoint further on.
@@ -93,8 +94,8 @@ class DeliveryWorker:
         self._shards = [_ShardWork(mirror) for mirror in store.mirrors]
         self._first = 0
         self._bell = asyncio.Event()
-        # How many attempts are yet to land before a turn is worth its while.
-        self._landing = 0
+        # A turn is worth its while when so many more attempts have landed, or fewer than so many are left in hand.
+        self._landing = self._low = 0
         self._enough = asyncio.Event()
         self._stopping = False
 
@@ -138,6 +139,7 @@ class DeliveryWorker:
     async def _gather(self, turn_seconds: float) -> None:
         """Let attempts land that can share a turn."""
         self._landing = -(-(self._slots.quick + self._flights.in_hand) // 2)
+        self._low = self._flights.in_hand // 2
         if not self._landing:
             return
         self._enough.clear()
@@ -156,7 +158,6 @@ class DeliveryWorker:
                 await self._bell.wait()
 
     async def _turn(self) -> None:
-        self._slots.move_slow()
         self._flights.begin_waiting()
         turns = [(work, turn) for work in self._rotated() if (turn := self._plan(work)) is not None]
         if not turns:
@@ -249,7 +250,7 @@ class DeliveryWorker:
     def _on_landing(self) -> None:
         self._bell.set()
         self._landing -= 1
-        if self._landing <= 0:
+        if self._landing <= 0 or self._flights.in_hand < self._low:
             self._enough.set()
 
     async def _settle(self) -> None:

@@ -1,6 +1,7 @@
 """Attempts in the air: each is seen through whatever comes of it, and at the end all get a grace to land."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -50,6 +51,8 @@ class Flights(Generic[_Settled]):
         self._on_landing = on_landing
         # By endpoint; one that has to bear no more than flies already holds up no other.
         self._waiting: dict[SubscriptionId, deque[Flight[_Settled]]] = {}
+        # When the oldest of those in the air may have to leave its quick slot to those that wait.
+        self._alarm: asyncio.TimerHandle | None = None
         self.in_hand = 0
         """How many wait for a slot."""
 
@@ -60,10 +63,11 @@ class Flights(Generic[_Settled]):
             return self._begin(flight)
         self._waiting.setdefault(endpoint, deque()).append(flight)
         self.in_hand += 1
-        return None
+        return self._look_again_in_time()
 
     def begin_waiting(self) -> None:
-        """Let those fly for which there is a slot now."""
+        """Move what is no longer quick to the slow slots, and let those fly for which there is a slot now."""
+        self._slots.move_slow()
         emptied = []
         for endpoint, flights in self._waiting.items():
             while flights and self._slots.may_begin(endpoint):
@@ -75,9 +79,12 @@ class Flights(Generic[_Settled]):
                 break
         for endpoint in emptied:
             del self._waiting[endpoint]
+        self._look_again_in_time()
 
     async def finish(self, ends: float, settle: Callable[[], Awaitable[None]]) -> None:
         """Wait for what is in the air and settle it as it lands; at `ends` (monotonic) cut off the rest."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         held, self._waiting, self.in_hand = self._waiting, {}, 0
         for flights in held.values():
             for flight in flights:
@@ -92,6 +99,15 @@ class Flights(Generic[_Settled]):
             await asyncio.wait(late, timeout=HAND_BACK_SECONDS)
             log.info("attempts.handed_back", count=len(late))
         await settle()
+
+    def _look_again_in_time(self) -> None:
+        if self._alarm is None and self._waiting and self._slots.next_move < math.inf:
+            seconds = max(0.0, self._slots.next_move - time.monotonic())
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self.begin_waiting()
 
     def _begin(self, flight: Flight[_Settled]) -> None:
         self._slots.begin(flight.under_way)

@@ -117,7 +117,6 @@ class LeaseLoop(Generic[_Taken, _Settled]):
                 await self._bell.wait()
 
     async def _turn(self) -> None:
-        self._slots.move_slow()
         self._flights.begin_waiting()
         settled, self._settled = self._settled, []
         is_due = self._next <= time.monotonic() and self._slots.free_quick > 0
