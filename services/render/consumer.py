@@ -91,6 +91,7 @@ class ItemEventConsumer:
         rendered = time.perf_counter()
         if any(one.revision is not None and one.revision.is_erased for one in taken):
             # The store forgets these paths once they are announced: no crash of the machine may bring the pages back.
+            await self._search.overwrite_removed()
             await self._writer.sync()
         await self._purge.tell(written.changed)
         _trace("render", taken, started_ns, after="item.write")

@@ -23,6 +23,7 @@ from shared.items import PublicItem
 INDEX_VERSION = 1
 _ROWS_IN_ONE_MILLISECOND = 4096
 _BUSY_SECONDS = 5
+_PAGES_MERGED_AT_ONCE = 200
 
 _SCHEMA = """
 CREATE TABLE items (place INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, state TEXT NOT NULL);
@@ -65,6 +66,8 @@ class SearchIndex:
         self._database.execute("PRAGMA journal_mode = WAL")
         # Written anew by a rebuild: a crash of the machine may lose the last rows, never tear the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
+        # What is freed is overwritten.
+        self._database.execute("PRAGMA secure_delete = ON")
         with self.changing():
             if self._database.execute("PRAGMA user_version").fetchone() != (INDEX_VERSION,):
                 self._begin_anew()
@@ -125,6 +128,25 @@ class SearchIndex:
         row = self._database.execute("DELETE FROM items WHERE id = ? RETURNING place", (item_id,)).fetchone()
         if row is not None:
             self._database.execute("DELETE FROM texts WHERE rowid = ?", row)
+
+    def overwrite_removed(self) -> Iterator[None]:
+        """
+        Leave no word on disk of what was removed, in steps of some 30 ms. Raises OperationalError while others read.
+
+        FTS5 keeps removed words until the segments that hold them are merged (SQLite FTS5, sections 6.7 and 6.8).
+        """
+        pages = -_PAGES_MERGED_AT_ONCE
+        while True:
+            before = self._database.total_changes
+            self._database.execute("INSERT INTO texts (texts, rank) VALUES ('merge', ?)", (pages,))
+            # The command itself is one change: no more means that nothing is left to merge.
+            if self._database.total_changes - before < 2:
+                break
+            pages = _PAGES_MERGED_AT_ONCE
+            yield
+        is_busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError("somebody reads what was removed")
 
     def _free_place(self, published_ms: int) -> int:
         first = published_ms * _ROWS_IN_ONE_MILLISECOND

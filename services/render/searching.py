@@ -68,6 +68,14 @@ class Search:
                 raise Unavailable(f"the search index cannot be written: {error}") from error
         return len(others)
 
+    async def overwrite_removed(self) -> None:
+        """Leave no word on disk of items that are no longer in the index. Raises Unavailable."""
+        try:
+            for _ in self._index.overwrite_removed():
+                await asyncio.sleep(0)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the search index cannot be written: {error}") from error
+
     async def forget_strangers(self, pause: Pause) -> int:
         """Take out what readers cannot see, with a pause before each step; return how many it had."""
         forgotten, after = 0, ""

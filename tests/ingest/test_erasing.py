@@ -76,9 +76,8 @@ async def test_nothing_of_an_erased_item_is_left_and_subscribers_are_told(
 
 
 def site_files(settings: Settings) -> list[Path]:
-    files = settings.output_dir.rglob("*")
-    # The search index forgets words as it merges its parts; what can be found in it the store decides.
-    return [file for file in files if ".clarion" not in file.parts]
+    """Return the site's files, and what render keeps beside them: the search index too."""
+    return list(settings.output_dir.rglob("*"))
 
 
 async def _is_settled(redis: Redis) -> bool:
