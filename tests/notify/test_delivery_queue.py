@@ -6,66 +6,24 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.deliveries import (
-    Attempt,
-    Delivered,
     Delivery,
     Done,
     Dropped,
-    GiveUp,
     HandedBack,
     Lease,
-    Outcome,
     Retry,
-    Settlement,
-    TryAgain,
-    Verdict,
 )
-from services.notify.delivery_queue import FAILURES_TO_OPEN, DeliveryQueue, Leased, Look, QueueRules, ShardTurn
-from services.notify.subscriptions import Subscription
+from services.notify.delivery_queue import DeliveryQueue, Look, QueueRules, ShardTurn
 from shared.clock import store_now, to_ms
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
-from shared.keys import Shard, delivery_tally
+from shared.keys import delivery_tally
 from tests.notify.factories import a_subscription, eventually
-
-SHARD = Shard(0)
-FAILED = TryAgain("status", "500", 500)
+from tests.notify.queue_acts import SHARD, enqueue, lease, leased_into, names, settle
 
 
 @pytest.fixture
 def queue(redis: Redis) -> DeliveryQueue:
     return DeliveryQueue(redis, QueueRules(timedelta(seconds=30)))
-
-
-async def enqueue(redis: Redis, subscription: Subscription, *names: str) -> None:
-    for name in names:
-        delivery = Delivery(DeliveryId(name), EventId(name), "item.published.v1", LogId("1-0"), 0)
-        await redis.hset(SHARD.deliveries(subscription.id), name, delivery.to_json())
-        await redis.rpush(SHARD.ready(subscription.id), name)
-    await redis.zadd(SHARD.due, {subscription.id: to_ms(await store_now(redis))}, lt=True)
-
-
-async def lease(
-    queue: DeliveryQueue, *subscriptions: Subscription, at_once: int = 4, quick: int = 100, is_slow: bool = False
-) -> Leased:
-    looks = [Look(one, is_slow=is_slow, at_once=at_once) for one in subscriptions]
-    turned = await queue.turn([ShardTurn(SHARD, (), looks, version=0, quick=quick, slow=100)])
-    assert turned[0].leased is not None
-    return turned[0].leased
-
-
-async def settle(queue: DeliveryQueue, lease: Lease, verdict: Verdict) -> None:
-    outcome: Outcome = FAILED
-    if isinstance(verdict, Done):
-        outcome = Delivered(200)
-    if isinstance(verdict, Dropped):
-        outcome = GiveUp("status", "500", 500)
-    attempt = Attempt(lease.delivery.attempts + 1, 0, 5, outcome, "oh no")
-    delivery = lease.delivery if isinstance(verdict, HandedBack) else lease.delivery.after_attempt()
-    await queue.turn([ShardTurn(SHARD, [Settlement(lease, verdict, delivery, attempt)])])
-
-
-def names(leased: Leased) -> list[str]:
-    return [one.delivery.id for one in leased.leases]
 
 
 async def test_deliveries_are_leased_in_order_and_only_once(redis: Redis, queue: DeliveryQueue) -> None:
@@ -112,7 +70,7 @@ async def test_a_retry_comes_due_after_its_wait_and_remembers_its_attempts(redis
     assert names(early) == []
     assert 0 < early.heads[one.id] - early.now_ms <= 300
     due: list[Lease] = []
-    await eventually(lambda: _leased_into(queue, one, due))
+    await eventually(lambda: leased_into(queue, one, due))
     assert due[0].delivery.attempts == 1
 
 
@@ -136,7 +94,7 @@ async def test_the_head_of_an_ordered_endpoint_blocks_the_rest(redis: Redis, que
 
     assert (names(head), names(beside), names(waiting)) == (["a"], [], [])
     due: list[Lease] = []
-    await eventually(lambda: _leased_into(queue, one, due))
+    await eventually(lambda: leased_into(queue, one, due))
     assert due[0].delivery.id == "a"
     await settle(queue, due[0], Done())
     assert names(await lease(queue, one)) == ["b"]
@@ -150,7 +108,7 @@ async def test_a_lease_that_ran_out_is_an_interrupted_attempt_and_is_made_again(
     await lease(frozen, one)
 
     due: list[Lease] = []
-    await eventually(lambda: _leased_into(other, one, due))
+    await eventually(lambda: leased_into(other, one, due))
 
     assert due[0].delivery == Delivery(DeliveryId("a"), EventId("a"), "item.published.v1", LogId("1-0"), 0, attempts=1)
     assert '"reason":"interrupted"' in str(await redis.xrevrange(SHARD.attempts(one.id)))
@@ -163,7 +121,7 @@ async def test_a_late_settle_changes_nothing(redis: Redis) -> None:
     await enqueue(redis, one, "a")
     late = (await lease(frozen, one)).leases[0]
     due: list[Lease] = []
-    await eventually(lambda: _leased_into(other, one, due))
+    await eventually(lambda: leased_into(other, one, due))
     attempts = await redis.xlen(SHARD.attempts(one.id))
 
     for verdict in (Done(), Retry(timedelta(0)), Dropped("status"), HandedBack()):
@@ -334,85 +292,3 @@ async def test_how_long_an_endpoint_has_failed_is_counted_from_its_first_failure
 
     assert since is not None
     assert await redis.hget(SHARD.endpoint(one.id), "failing_since") is None
-
-
-async def _leased_into(queue: DeliveryQueue, subscription: Subscription, due: list[Lease]) -> bool:
-    due += (await lease(queue, subscription)).leases
-    return bool(due)
-
-
-CIRCUIT = QueueRules(timedelta(seconds=30), timedelta(seconds=0.2), timedelta(seconds=0.4))
-
-
-async def test_five_failures_in_a_row_open_the_circuit_and_the_rest_waits_untried(redis: Redis) -> None:
-    queue, one = DeliveryQueue(redis, CIRCUIT), a_subscription("one")
-    await enqueue(redis, one, *"abcdefgh")
-
-    for leased in (await lease(queue, one, at_once=FAILURES_TO_OPEN)).leases:
-        await settle(queue, leased, Retry(timedelta(0)))
-    behind = await lease(queue, one)
-
-    assert names(behind) == []
-    assert 0 < behind.heads[one.id] - behind.now_ms <= 200
-    untried = await redis.hmget(SHARD.deliveries(one.id), ["f", "g", "h"])
-    assert [Delivery.from_json(DeliveryId("x"), str(state)).attempts for state in untried] == [0, 0, 0]
-
-
-async def test_after_a_while_one_delivery_is_the_probe_and_a_failed_probe_doubles_the_while(redis: Redis) -> None:
-    queue, one = DeliveryQueue(redis, CIRCUIT), a_subscription("one")
-    await enqueue(redis, one, *"abcdefgh")
-    for leased in (await lease(queue, one, at_once=FAILURES_TO_OPEN)).leases:
-        await settle(queue, leased, Retry(timedelta(hours=1)))
-
-    probes: list[Lease] = []
-    await eventually(lambda: _leased_into(queue, one, probes))
-    beside = await lease(queue, one)
-    await settle(queue, probes[0], Retry(timedelta(hours=1)))
-    behind = await lease(queue, one)
-
-    assert [probe.delivery.id for probe in probes] == ["f"]
-    assert names(beside) == []
-    assert 200 < behind.heads[one.id] - behind.now_ms <= 400
-
-
-async def test_a_good_answer_closes_the_circuit(redis: Redis) -> None:
-    queue, one = DeliveryQueue(redis, CIRCUIT), a_subscription("one")
-    await enqueue(redis, one, *"abcdefgh")
-    for leased in (await lease(queue, one, at_once=FAILURES_TO_OPEN)).leases:
-        await settle(queue, leased, Retry(timedelta(hours=1)))
-    probes: list[Lease] = []
-    await eventually(lambda: _leased_into(queue, one, probes))
-
-    await settle(queue, probes[0], Done())
-
-    assert names(await lease(queue, one)) == ["g", "h"]
-    assert await redis.exists(SHARD.endpoint(one.id)) == 0
-
-
-async def test_an_endpoint_that_asks_to_be_left_alone_gets_nothing_until_then(redis: Redis) -> None:
-    queue, one = DeliveryQueue(redis, CIRCUIT), a_subscription("one")
-    await enqueue(redis, one, "a", "b")
-    (first,) = (await lease(queue, one, at_once=1)).leases
-    busy = Attempt(1, 0, 5, TryAgain("status", "503", 503, timedelta(minutes=2)))
-
-    settlement = Settlement(first, Retry(timedelta(minutes=2)), first.delivery.after_attempt(), busy)
-    await queue.turn([ShardTurn(SHARD, [settlement])])
-    behind = await lease(queue, one)
-
-    assert names(behind) == []
-    assert 110_000 < behind.heads[one.id] - behind.now_ms <= 120_000
-
-
-async def test_dead_letters_go_when_the_log_no_longer_has_their_events(redis: Redis) -> None:
-    queue, one = (
-        DeliveryQueue(redis, QueueRules(timedelta(seconds=30), keep_dead_letters=timedelta(days=1))),
-        a_subscription("one"),
-    )
-    # Trimming is by whole nodes of the stream, of a hundred entries each.
-    for number in range(200):
-        await redis.xadd(SHARD.dead_letters, {"delivery": "old"}, id=f"{number + 1}-0")
-    await enqueue(redis, one, "a")
-
-    await settle(queue, (await lease(queue, one)).leases[0], Dropped("status"))
-
-    assert await redis.xlen(SHARD.dead_letters) == 1

@@ -2,22 +2,20 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from ipaddress import ip_address
 
 import pytest
 from aiohttp import web
 from yarl import URL
 
-from services.notify.address_classes import Address
 from services.notify.address_guard import AddressGuard, url_problem
 from services.notify.egress import Egress, open_egress
 from services.notify.http_connection import MAX_ANSWER_BYTES, NoAnswer
 from services.notify.name_resolver import NameResolver
 from tests.notify.factories import LOOPBACK, a_receiver
+from tests.notify.names import Names
 
 DEADLINE = timedelta(seconds=2)
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
@@ -27,19 +25,6 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 async def egress() -> AsyncIterator[Egress]:
     async with open_egress(LOOPBACK, DEADLINE) as door:
         yield door
-
-
-class Names:
-    """A name service of the test; each name's answers come one after the other, the last one again and again."""
-
-    def __init__(self, **answers: list[list[str]]) -> None:
-        self._answers = answers
-        self.asked: list[str] = []
-
-    def __call__(self, host: str) -> Sequence[Address]:
-        self.asked.append(host)
-        answers = self._answers[host.partition(".")[0]]
-        return [ip_address(one) for one in (answers.pop(0) if len(answers) > 1 else answers[0])]
 
 
 @asynccontextmanager
@@ -285,80 +270,6 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     async with a_receiver() as receiver:
         assert await post(egress, receiver.url) == 200
-
-
-@pytest.mark.parametrize(
-    ("url", "trouble"),
-    [
-        pytest.param("ftp://example.org/", "http", id="another scheme"),
-        pytest.param("//example.org/", "absolute", id="no scheme"),
-        pytest.param("http:///path", "absolute", id="no host"),
-        pytest.param("http://user:pass@example.org/", "password", id="a password"),
-        pytest.param("http://user@example.org/", "user", id="a user"),
-        pytest.param("http://example.org/#part", "fragment", id="a fragment"),
-        pytest.param("http://example.org:99999/", "not a URL", id="no such port"),
-        pytest.param("http://[::1/", "not a URL", id="a broken bracket"),
-        pytest.param("http://%31%32%37.0.0.1/", "encoded", id="an encoded host"),
-        pytest.param("http://192.168.0.1/", "private", id="a private address"),
-    ],
-)
-def test_a_url_that_is_unfit_is_refused_with_its_reason(url: str, trouble: str) -> None:
-    problem = url_problem(url, AddressGuard())
-
-    assert problem is not None
-    assert trouble in problem
-
-
-@pytest.mark.parametrize(
-    "url", ["http://example.org", "https://example.org:8443/a?b=c", "https://8.8.8.8/", "https://bücher.example/"]
-)
-def test_an_ordinary_url_is_fit(url: str) -> None:
-    assert url_problem(url, AddressGuard()) is None
-
-
-async def test_names_that_hang_do_not_delay_others() -> None:
-    release = threading.Event()
-
-    def lookup(host: str) -> Sequence[Address]:
-        if host.startswith("hang"):
-            release.wait()
-        return [ip_address("127.0.0.1")]
-
-    names = NameResolver(lookup, deadline_seconds=0.2)
-    try:
-        hanging = [asyncio.create_task(names.resolve("hang.example")) for _ in range(200)]
-        prompt = await asyncio.wait_for(names.resolve("prompt.example"), 5)
-        results = await asyncio.gather(*hanging, return_exceptions=True)
-    finally:
-        release.set()
-        names.close()
-
-    assert prompt == (ip_address("127.0.0.1"),)
-    assert all(isinstance(result, OSError) for result in results)
-
-
-async def test_a_name_is_looked_up_once_however_many_ask() -> None:
-    lookups = Names(one=[["8.8.8.8"]])
-    names = NameResolver(lookups)
-
-    await asyncio.gather(*(names.resolve("one.example") for _ in range(50)))
-    names.close()
-
-    assert lookups.asked == ["one.example"]
-
-
-async def test_the_default_pool_is_not_used_for_names() -> None:
-    threads: list[str] = []
-
-    def lookup(_: str) -> Sequence[Address]:
-        threads.append(threading.current_thread().name)
-        return [ip_address("8.8.8.8")]
-
-    names = NameResolver(lookup)
-    await names.resolve("a.example")
-    names.close()
-
-    assert threads[0].startswith("dns")
 
 
 async def test_a_connection_that_was_just_opened_and_says_nothing_costs_an_attempt(egress: Egress) -> None:
