@@ -2,37 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from services.ingest.importers import choosing, feeds, texts
-from services.ingest.importers.found import Defaults, Found, FoundItem, Skipped, Unreadable, external_id
+from services.ingest.importers import choosing, feeds
+from services.ingest.importers.found import Found, FoundItem, Skipped, Unreadable, external_id
 from services.ingest.importers.sending import Report, SendingFailedError, send
 from shared.server import http_server
 from tests.ingest import import_samples as samples
 from tests.ingest.conftest import Ingest
+from tests.ingest.import_acts import DEFAULTS, a_file, a_folder, found_in, the_item
 from tests.ingest.test_commands import answered, run
 from tests.store_contents import store_contents
-
-DEFAULTS = Defaults("press", "en", "news", {"Orders": "documents/orders", "Transport": "documents"})
-NOTHING = feeds.Validators()
-
-
-def a_folder(folder: Path, files: Mapping[str, str] = samples.MARKDOWN) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
-
-
-def a_file(folder: Path, name: str, text: str) -> Path:
-    (folder / name).write_text(text, encoding="utf-8")
-    return folder / name
-
 
 SOURCES: list[tuple[str, Callable[[Path], Path], tuple[int, int, int]]] = [
     ("rss", lambda folder: a_file(folder, "feed.xml", samples.RSS), (2, 0, 1)),
@@ -50,14 +35,6 @@ SOURCES: list[tuple[str, Callable[[Path], Path], tuple[int, int, int]]] = [
     ("odd csv", lambda folder: a_file(folder, "orders.csv", samples.ODD_CSV), (2, 1, 1)),
     ("odd markdown", lambda folder: a_folder(folder, samples.ODD_MARKDOWN), (3, 1, 2)),
 ]
-
-
-def found_in(path: Path) -> list[Found]:
-    return list(choosing.open_source(str(path), "auto", DEFAULTS, NOTHING).found)
-
-
-def the_item(found: list[Found]) -> dict[str, object]:
-    return dict(next(one.item for one in found if isinstance(one, FoundItem)))
 
 
 async def sent(ingest: Ingest, found: Iterator[Found] | list[Found], *, dry_run: bool = False) -> Report:
@@ -167,105 +144,6 @@ def test_a_markdown_file_becomes_an_item(tmp_path: Path) -> None:
     assert (tide["published_at"], tide["tags"]) == ("2026-05-22T00:00:00+00:00", ["sea", "night-work"])
     assert by_title["A heading first"]["body"] == "And its text."
     assert by_title["From TOML"]["lang"] == "ru"
-
-
-def test_relative_links_are_found_from_anywhere(tmp_path: Path) -> None:
-    rss = the_item(found_in(a_file(tmp_path, "feed.xml", samples.ODD_RSS)))
-    atom = the_item(found_in(a_file(tmp_path, "feed.atom", samples.ODD_ATOM)))
-    json_feed = the_item(found_in(a_file(tmp_path, "feed.json", samples.ODD_JSON_FEED)))
-
-    assert 'href="https://canal.example/map.html"' in str(rss["body"])
-    assert 'src="https://canal.example/news/lock.jpg"' in str(rss["body"])
-    assert "https://canal.example/files/plan.pdf" in str(rss["attachments"])
-    assert 'href="https://canal.example/pier"' in str(atom["body"])
-    assert 'href="https://canal.example/map"' in str(json_feed["body"])
-    assert json_feed["images"] == [{"url": "https://canal.example/lock.jpg", "alt": ""}]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "titles"),
-    [
-        pytest.param(
-            "feed.xml",
-            samples.ODD_RSS,
-            ["Locks & weirs reopen", "Café — open", "Only a title", None],
-            id="markup, entities, and none in a feed",
-        ),
-        pytest.param("feed.atom", samples.ODD_ATOM, ["Barges again", "Only a summary."], id="XHTML and an empty one"),
-        pytest.param(
-            "feed.json",
-            samples.ODD_JSON_FEED,
-            ["Map", "Dredging goes on. Ships wait.", "When"],
-            id="the beginning of the text",
-        ),
-        pytest.param("export.xml", samples.ODD_WXR, ["Post 21", "When"], id="the number of the post"),
-        pytest.param("copy.json", samples.ODD_NINJS, ["Мост & паром", "Held", "Nothing below"], id="markup in copy"),
-        pytest.param(
-            "orders.csv", samples.ODD_CSV, ["Order; second", None, "One cell more"], id="a separator in quotes"
-        ),
-    ],
-)
-def test_an_odd_title_is_read_as_its_readers_would(
-    tmp_path: Path, name: str, text: str, titles: list[str | None]
-) -> None:
-    found = found_in(a_file(tmp_path, name, text))
-
-    assert [one.item.get("title") for one in found if isinstance(one, FoundItem)] == titles
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "dates"),
-    [
-        pytest.param("feed.xml", samples.ODD_RSS, ["2026-05-22T14:47:00+00:00", None, None, None], id="rss"),
-        pytest.param(
-            "feed.atom", samples.ODD_ATOM, ["2026-05-22T06:47:00+00:00", "2026-05-22T10:47:00+00:00"], id="atom"
-        ),
-        pytest.param(
-            "feed.json", samples.ODD_JSON_FEED, ["2026-05-22T10:47:00+00:00", None, "next Friday"], id="json feed"
-        ),
-        pytest.param("export.xml", samples.ODD_WXR, [None, "2026-13-45 00:00:00"], id="wordpress"),
-        pytest.param("copy.json", samples.ODD_NINJS, ["2026-05-22T10:47:00+00:00", None, None], id="ninjs"),
-    ],
-)
-def test_an_odd_date_is_read_or_left_to_the_service_to_refuse(
-    tmp_path: Path, name: str, text: str, dates: list[str | None]
-) -> None:
-    found = found_in(a_file(tmp_path, name, text))
-
-    assert [one.item.get("published_at") for one in found if isinstance(one, FoundItem)] == dates
-
-
-def test_a_table_in_another_encoding_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "orders.csv"
-    file.write_bytes("external_id,title,body\no-1,Приказ,Текст\n".encode("cp1251"))
-
-    assert found_in(file) == [Unreadable("orders.csv", "is not UTF-8 from here on: invalid continuation byte")]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"<html><body>no feed</body></html>", id="a page"),
-        pytest.param(b'{"version": "1"}', id="other JSON"),
-        pytest.param(b"", id="nothing"),
-    ],
-)
-def test_what_is_no_feed_is_told(content: bytes) -> None:
-    with pytest.raises(feeds.UnreadableFeedError):
-        list(feeds.read(content, DEFAULTS))
-
-
-@pytest.mark.parametrize(
-    ("markup", "line"),
-    [
-        pytest.param("<b>Bold</b> &amp; plain", "Bold & plain", id="markup"),
-        pytest.param("Two\nlines\t here", "Two lines here", id="white space"),
-        pytest.param("left \u202egnp.exe", "left gnp.exe", id="writing direction"),
-        pytest.param(None, "", id="none"),
-    ],
-)
-def test_a_title_becomes_one_line(markup: str | None, line: str) -> None:
-    assert texts.one_line(markup) == line
 
 
 @contextlib.asynccontextmanager
