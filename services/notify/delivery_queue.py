@@ -61,6 +61,8 @@ class ShardTurn:
     version: int | None = None
     quick: int = 0
     slow: int = 0
+    each: int = 1000
+    """What one endpoint gets at most in this turn."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class DeliveryQueue:
         shard = turn.shard
         lease_keys = [shard.due, shard.version]
         arguments: list[str | int] = [version, token, self._lease_ms, turn.quick, turn.slow]
-        arguments += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR)]
+        arguments += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), turn.each]
         for look in turn.looks:
             one = look.subscription.id
             lease_keys += [shard.ready(one), shard.later(one), shard.leased(one)]

@@ -185,13 +185,16 @@ class DeliveryWorker:
         looks = self._looks(work, now)
         if not looks and work.look_at > now:
             return ShardTurn(work.mirror.shard, settled) if settled else None
+        room = self._share(self._room)
         return ShardTurn(
             work.mirror.shard,
             settled,
             looks,
             work.mirror.version,
-            quick=self._share(self._room),
+            quick=room,
             slow=self._share(self._slots.free_slow),
+            # Where many wait, each gets one after the other: several at once would want several connections each.
+            each=max(1, room // max(1, len(looks))),
         )
 
     def _looks(self, work: _ShardWork, now: float) -> list[Look]:

@@ -2,8 +2,8 @@
 -- KEYS[1] due  KEYS[2] version  KEYS[3..] six for each endpoint looked at: ready later leased deliveries endpoint attempts
 -- ARGV[1] the version of the subscriptions that the caller knows   ARGV[2] token   ARGV[3] lease in ms
 -- ARGV[4] deliveries wanted from quick endpoints  ARGV[5] the same from slow ones  ARGV[6] endpoints to name as next
--- ARGV[7] attempts to keep in a list  ARGV[8] how long to keep them, ms
--- ARGV[9..] six for each endpoint looked at: subscription, is it active, is it ordered, how many at a time, is it slow,
+-- ARGV[7] attempts to keep in a list  ARGV[8] how long to keep them, ms  ARGV[9] most to take from one endpoint now
+-- ARGV[10..] six for each endpoint looked at: subscription, is it active, is it ordered, how many at a time, is it slow,
 --           most per second (0: no limit)
 -- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}, interrupted}; now is -1 if the version
 -- moved: nothing was done.
@@ -47,7 +47,7 @@ local function next_of(e)
 end
 
 local function serve(e)
-  local free = e.at_once - redis.call('ZCARD', e.leased)
+  local free = math.min(e.at_once - redis.call('ZCARD', e.leased), ARGV[9])
   if e.not_before > now then return end
   local taken = 0
   while taken < free and budgets[e.slow] > 0 do
@@ -85,8 +85,8 @@ local function look_again_at(e)
 end
 
 local endpoints = {}
-for i = 9, #ARGV, 6 do
-  local k = 3 + (i - 9)
+for i = 10, #ARGV, 6 do
+  local k = 3 + (i - 10)
   local e = {id = ARGV[i], is_active = ARGV[i + 1] == '1', is_ordered = ARGV[i + 2] == '1',
              at_once = tonumber(ARGV[i + 3]), slow = ARGV[i + 4], rate = tonumber(ARGV[i + 5]),
              ready = KEYS[k], later = KEYS[k + 1], leased = KEYS[k + 2], deliveries = KEYS[k + 3],

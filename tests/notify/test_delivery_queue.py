@@ -180,6 +180,20 @@ async def test_who_was_served_goes_behind_those_who_wait(redis: Redis, queue: De
     assert turns == [["one-0"], ["two-0"], ["three-0"]]
 
 
+async def test_where_many_wait_none_gets_several_at_once(redis: Redis, queue: DeliveryQueue) -> None:
+    one, two = a_subscription("one"), a_subscription("two")
+    await enqueue(redis, one, "a", "b", "c")
+    await enqueue(redis, two, "d", "e", "f")
+    looks = [Look(each, is_slow=False, at_once=4) for each in (one, two)]
+
+    turned = await queue.turn([ShardTurn(SHARD, (), looks, version=0, quick=4, each=1)])
+
+    assert turned[0].leased is not None
+    assert sorted(names(turned[0].leased)) == ["a", "d"]
+    # What is left stands in the line, due now.
+    assert set(turned[0].leased.heads.values()) == {turned[0].leased.now_ms}
+
+
 async def test_slow_endpoints_have_their_own_budget(redis: Redis, queue: DeliveryQueue) -> None:
     quick, slow = a_subscription("quick"), a_subscription("slow")
     await enqueue(redis, quick, "a")
