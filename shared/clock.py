@@ -1,8 +1,11 @@
 """Moments: the store's clock, milliseconds, and ISO 8601 at the edges."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 async def store_now(redis: Redis) -> datetime:
@@ -13,8 +16,7 @@ async def store_now(redis: Redis) -> datetime:
 
 def to_ms(moment: datetime) -> int:
     """Return milliseconds since the epoch. Integer arithmetic: a float loses the last digit."""
-    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def from_ms(milliseconds: int) -> datetime:

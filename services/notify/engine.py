@@ -34,6 +34,8 @@ from shared.streams import StreamConsumer
 
 # A lease outlasts the attempt it is for, or the delivery would be made twice.
 _LEASE_MARGIN = timedelta(seconds=5)
+# Each batch of entries brings every shard to the end of the log, whatever the entries say.
+_BELLS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ async def running_engine(
             consumer.on_entries,
             consumer.bury,
             claim_after=settings.claim_after,
+            batch_size=_BELLS_AT_ONCE,
         )
         # Keep the log no longer than it has to be; what a shard has not passed stays.
         retention = Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention)

@@ -62,9 +62,9 @@ class Sender:
         now = time.time()
         began = time.perf_counter()
         prepared = self._prepare(subscription)
-        step = Step("notify.attempt", f"{delivery.id} {delivery.attempts + 1}")
+        step = Step("notify.attempt", f"{delivery.id} {delivery.attempts + 1}") if tracing.is_on() else None
         # No secret, so the quick kind of random number will do; all zeros would be invalid (Trace Context, 3.2.2.4).
-        span_id = step.span_id if tracing.is_on() else f"{getrandbits(64) or 1:016x}"
+        span_id = step.span_id if step is not None else f"{getrandbits(64) or 1:016x}"
         headers = _headers(prepared, delivery, message, now, span_id)
         answer_text = ""
         outcome: Outcome
@@ -76,7 +76,7 @@ class Sender:
             outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("retry-after"), datetime.now(UTC)))
             if not isinstance(outcome, Delivered):
                 answer_text = answer.body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
-        if tracing.is_on():
+        if step is not None:
             _trace(step, delivery, message, int(now * 1_000_000_000), outcome)
         return Attempt(
             number=delivery.attempts + 1,
