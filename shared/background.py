@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 
 log = structlog.get_logger()
 
@@ -30,6 +31,16 @@ def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     task = asyncio.create_task(work)
     task.add_done_callback(_end_process_if_failed)
     return task
+
+
+async def repeated(step: Callable[[], Awaitable[object]], every_seconds: float, complaint: str) -> None:
+    """Take the step now and ever again, until cancelled. While the store is away, `complaint` is logged each time."""
+    while True:
+        try:
+            await step()
+        except (RedisError, OSError) as error:
+            log.warning(complaint, reason=repr(error), seconds=every_seconds)
+        await asyncio.sleep(every_seconds)
 
 
 async def cancelled(*tasks: asyncio.Task[Any]) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from shared import keys
+from shared.background import repeated
 
 log = structlog.get_logger()
 
@@ -54,12 +55,10 @@ class RateWatch:
 
     async def run(self) -> None:
         """Take a sample now and then, until cancelled."""
-        while True:
-            try:
-                self._samples.append(await self._sample())
-            except (RedisError, OSError) as error:
-                log.warning("rates.unread", reason=repr(error))
-            await asyncio.sleep(_SAMPLE_EVERY_SECONDS)
+        await repeated(self._take_sample, _SAMPLE_EVERY_SECONDS, "rates.unread")
+
+    async def _take_sample(self) -> None:
+        self._samples.append(await self._sample())
 
     async def read(self) -> Rates:
         """Return the rates up to this moment."""

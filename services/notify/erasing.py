@@ -5,7 +5,6 @@ What the endpoints answered may repeat what they were sent. The event that told 
 content, so its deliveries stay.
 """
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -15,12 +14,11 @@ from itertools import islice
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from shared import keys
-from shared.background import background
+from shared.background import background, repeated
 from shared.clock import store_now, to_ms
 from shared.ids import EventId, ItemId, SubscriptionId, event_id
 from shared.lua import load_script
@@ -67,16 +65,8 @@ class DeliveryErasing:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs."""
-        async with background(self._run()):
+        async with background(repeated(self.step, _LOOK_EVERY_SECONDS, "erasing.waiting")):
             yield
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.step()
-            except (RedisError, OSError) as error:
-                log.warning("erasing.waiting", reason=repr(error))
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def step(self) -> None:
         """Forget what there is of every item on the list, once at first and once when no attempt is in the air."""

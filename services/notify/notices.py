@@ -1,17 +1,15 @@
 """Tell operators of endpoints that were disabled: a delivery of its own to whoever asked for `endpoint.disabled.v1`."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
-from redis.exceptions import RedisError
 
 from services.notify.deliveries import Delivery
 from services.notify.fan_out import LOG_START
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import ENDPOINT_DISABLED, Subscription
-from shared.background import background
+from shared.background import background, repeated
 from shared.clock import iso, to_ms
 from shared.errors import NotFound
 from shared.events import webhook_body
@@ -39,16 +37,8 @@ class Notices:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Tell while the block runs."""
-        async with background(self._run()):
+        async with background(repeated(self.tell_all, _LOOK_EVERY_SECONDS, "notices.waiting")):
             yield
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.tell_all()
-            except (RedisError, OSError) as error:
-                log.warning("notices.waiting", reason=repr(error), seconds=_LOOK_EVERY_SECONDS)
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def tell_all(self) -> None:
         """Tell of every endpoint of which operators have not been told."""

@@ -1,14 +1,13 @@
 """Time, as the site knows it: moments written to the store, so that the same store always makes the same site."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from shared import keys
+from shared.background import repeated
 from shared.clock import store_now, to_ms
 from shared.lua import load_script
 
@@ -36,12 +35,7 @@ class Ticker:
 
     async def run(self) -> None:
         """Tick until cancelled; each replica writes what the last tick it saw asks for."""
-        while True:
-            try:
-                await self.tick()
-            except (RedisError, OSError) as error:
-                log.warning("tick.waiting", reason=repr(error))
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        await repeated(self.tick, _LOOK_EVERY_SECONDS, "tick.waiting")
 
     async def tick(self) -> None:
         """Write a tick if the last one is old enough, and what depends on it if there is a new one."""
