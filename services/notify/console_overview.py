@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from services.notify.console_pages import View, span
 from services.notify.console_rates import RateWatch
-from services.notify.fan_out import position
+from services.notify.log_position import position
 from shared import keys
 from shared.clock import from_ms
 from shared.events import PUBLIC_TYPES, AnnouncedEvent

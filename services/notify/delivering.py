@@ -23,7 +23,7 @@ from services.notify.deliveries import (
     outcome_name,
 )
 from services.notify.event_log import EventLog
-from services.notify.fan_out import position
+from services.notify.log_position import position
 from services.notify.retry_policy import next_delay
 from services.notify.sender import Message
 from services.notify.subscriptions import Subscription

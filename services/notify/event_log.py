@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from services.notify.fan_out import LOG_START, position
+from services.notify.log_position import LOG_START, position
 from shared import keys
 from shared.events import AnnouncedEvent, LoggedEvent
 from shared.ids import LogId
@@ -98,8 +98,3 @@ def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Calla
         return min(places, key=position) if len(places) == len(parties) else None
 
     return passed
-
-
-def is_before(earlier: LogId, later: LogId) -> bool:
-    """Whether one place in the log comes before another."""
-    return position(earlier) < position(later)

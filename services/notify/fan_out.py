@@ -5,33 +5,10 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
+from services.notify.log_position import Cursor, Position, position
 from services.notify.subscriptions import Filter, Subscription
 from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
 from shared.ids import DeliveryId, LogId, SubscriptionId, delivery_id
-
-LOG_START = LogId("0-0")
-
-Position = tuple[int, int]
-"""A log id in a form that compares as the log is ordered."""
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """
-    How far a shard has come: `passed` is done for every subscription.
-
-    `within` is the entry after it that is done for the subscriptions up to `upto`; empty when none is half done.
-    """
-
-    passed: LogId = LOG_START
-    within: LogId | None = None
-    upto: SubscriptionId | None = None
-
-    def place_of(self, subscription: SubscriptionId) -> LogId:
-        """Return the last entry that was handled for this subscription."""
-        if self.within is not None and self.upto is not None and subscription <= self.upto:
-            return self.within
-        return self.passed
 
 
 @dataclass(frozen=True)
@@ -147,9 +124,3 @@ def _planned(entry: Candidate, subscription: SubscriptionId) -> PlannedDelivery:
     if entry.event is None:
         raise ValueError("an entry without an event is for nobody")
     return PlannedDelivery(delivery_id(entry.event.id, subscription), subscription, entry.log_id, entry.event)
-
-
-def position(log_id: LogId) -> Position:
-    """Return the place that a log id spells."""
-    milliseconds, _, sequence = log_id.partition("-")
-    return int(milliseconds), int(sequence or 0)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from services.notify.deliveries import Delivery
-from services.notify.fan_out import LOG_START
+from services.notify.log_position import LOG_START
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import ENDPOINT_DISABLED, Subscription
 from shared.background import background, repeated

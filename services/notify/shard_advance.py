@@ -11,8 +11,9 @@ from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
-from services.notify.event_log import EventLog, is_before
-from services.notify.fan_out import Candidate, Cursor, Plan, PlannedDelivery, candidate, plan, position
+from services.notify.event_log import EventLog
+from services.notify.fan_out import Candidate, Plan, PlannedDelivery, candidate, plan
+from services.notify.log_position import Cursor, is_before, position
 from services.notify.script_runner import numbered
 from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
-from services.notify.event_log import EventLog, is_before
-from services.notify.fan_out import LOG_START, Cursor
+from services.notify.event_log import EventLog
+from services.notify.log_position import LOG_START, Cursor, is_before
 from services.notify.secret_box import SecretBox
 from services.notify.signer import new_secret
 from services.notify.subscription_requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest

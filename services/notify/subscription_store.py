@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from services.notify.fan_out import Cursor, Listener
+from services.notify.fan_out import Listener
+from services.notify.log_position import Cursor
 from services.notify.subscriptions import Subscription, shard_number
 from shared import keys
 from shared.errors import ClarionError, NotFound, Unavailable

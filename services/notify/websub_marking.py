@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
 
-from services.notify.event_log import is_before
-from services.notify.fan_out import LOG_START, position
+from services.notify.log_position import LOG_START, is_before, position
 from services.notify.script_runner import Call, ScriptRunner
 from services.notify.shard_advance import LogReading
 from services.notify.websub_subscriptions import script_keys

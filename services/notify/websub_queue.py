@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery, Lease
 from services.notify.delivery_queue import ATTEMPTS_KEPT, ATTEMPTS_KEPT_FOR
-from services.notify.fan_out import LOG_START
 from services.notify.lease_loop import Taken
+from services.notify.log_position import LOG_START
 from services.notify.script_runner import Call, ScriptRunner
 from services.notify.subscriptions import shard_number
 from services.notify.websub_subscriptions import FeedRequest, FeedSubscription, script_keys

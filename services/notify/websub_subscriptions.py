@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
-from services.notify.fan_out import LOG_START, position
+from services.notify.log_position import LOG_START, position
 from services.notify.script_runner import Call, ScriptRunner
 from services.notify.subscriptions import shard_number
 from shared.errors import Unavailable

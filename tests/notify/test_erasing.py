@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from services.notify.deliveries import Attempt, Delivery, Dropped, Lease, Retry, Settlement, TryAgain, Verdict
 from services.notify.delivery_queue import DeliveryQueue, Look, QueueRules, ShardTurn
 from services.notify.erasing import DeliveryErasing
-from services.notify.fan_out import Cursor
+from services.notify.log_position import Cursor
 from services.notify.subscription_store import SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription
 from shared import keys

@@ -4,17 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.fan_out import (
-    Candidate,
-    CompiledFilter,
-    Cursor,
-    Facts,
-    Listener,
-    PlannedDelivery,
-    candidate,
-    plan,
-    position,
-)
+from services.notify.fan_out import Candidate, CompiledFilter, Facts, Listener, PlannedDelivery, candidate, plan
+from services.notify.log_position import Cursor, position
 from services.notify.subscriptions import Filter
 from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
 from shared.ids import EventId, LogId, SubscriptionId

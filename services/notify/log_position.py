@@ -1,0 +1,40 @@
+"""Places in the public log: how they are ordered, and how far a shard has come."""
+
+from dataclasses import dataclass
+
+from shared.ids import LogId, SubscriptionId
+
+LOG_START = LogId("0-0")
+
+Position = tuple[int, int]
+"""A log id in a form that compares as the log is ordered."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """
+    How far a shard has come: `passed` is done for every subscription.
+
+    `within` is the entry after it that is done for the subscriptions up to `upto`; empty when none is half done.
+    """
+
+    passed: LogId = LOG_START
+    within: LogId | None = None
+    upto: SubscriptionId | None = None
+
+    def place_of(self, subscription: SubscriptionId) -> LogId:
+        """Return the last entry that was handled for this subscription."""
+        if self.within is not None and self.upto is not None and subscription <= self.upto:
+            return self.within
+        return self.passed
+
+
+def position(log_id: LogId) -> Position:
+    """Return the place that a log id spells."""
+    milliseconds, _, sequence = log_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def is_before(earlier: LogId, later: LogId) -> bool:
+    """Whether one place in the log comes before another."""
+    return position(earlier) < position(later)
