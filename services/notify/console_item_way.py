@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from services.notify.delivery_queue import ATTEMPTS_KEPT
 from services.notify.event_log import EventLog
-from services.notify.fan_out import Listener, candidate
+from services.notify.filter import Listener, candidate
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
 from shared.clock import from_ms

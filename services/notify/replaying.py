@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog
-from services.notify.fan_out import CompiledFilter, candidate
+from services.notify.filter import CompiledFilter, candidate
 from services.notify.log_position import is_before
 from services.notify.replays import Replay, ReplayStore
 from services.notify.subscription_store import SubscriptionStore

@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
 from services.notify.event_log import EventLog
-from services.notify.fan_out import Candidate, Plan, PlannedDelivery, candidate, plan
+from services.notify.fan_out import Plan, PlannedDelivery, plan
+from services.notify.filter import Candidate, candidate
 from services.notify.log_position import Cursor, is_before, position
 from services.notify.script_runner import numbered
 from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields

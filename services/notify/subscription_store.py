@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from services.notify.fan_out import Listener
+from services.notify.filter import Listener
 from services.notify.log_position import Cursor
 from services.notify.subscriptions import Subscription, shard_number
 from shared import keys

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.fan_out import Candidate, CompiledFilter, Facts, Listener, PlannedDelivery, candidate, plan
+from services.notify.fan_out import PlannedDelivery, plan
+from services.notify.filter import Candidate, CompiledFilter, Facts, Listener, candidate
 from services.notify.log_position import Cursor, position
 from services.notify.subscriptions import Filter
 from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
