@@ -14,9 +14,9 @@ from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.deliveries_api import deliveries_router
 from services.notify.delivery_history import DeliveryHistory
 from services.notify.engine import Engine, running_engine
+from services.notify.event_log import LogNoLongerReaches
 from services.notify.events_api import events_router
 from services.notify.replays_api import replays_router
-from services.notify.subscribing import LogNoLongerReaches
 from services.notify.subscriptions_api import PROBLEM, oldest_kept, subscriptions_router
 from shared import http_errors
 from shared.auth import ApiKey, KeyRing

@@ -21,7 +21,7 @@ from services.notify.console_overview import Overview
 from services.notify.console_pages import ConsolePages, View
 from services.notify.console_session import Operator, Said, Sessions
 from services.notify.console_subscriptions import Subscriptions
-from services.notify.subscribing import LogNoLongerReaches
+from services.notify.event_log import LogNoLongerReaches
 from shared.errors import NotFound, Refused, Unavailable
 from shared.ids import DeliveryId, SubscriptionId
 

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from services.notify.log_position import LOG_START, position
 from shared import keys
+from shared.errors import Refused
 from shared.events import AnnouncedEvent, LoggedEvent
 from shared.ids import LogId
 
@@ -20,6 +21,17 @@ log = structlog.get_logger()
 _CACHED_CHARS = 32_000_000
 # Queues are in the order of the log: whoever asks for an event asks for those after it next.
 _READ_AHEAD = 200
+
+
+class LogNoLongerReaches(Refused):
+    """The place to go on from is no longer kept; `oldest` is the first that is."""
+
+    status = 410
+    title = "Gone"
+
+    def __init__(self, detail: str, oldest: LogId) -> None:
+        super().__init__(detail)
+        self.oldest = oldest
 
 
 @dataclass(frozen=True)

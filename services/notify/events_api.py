@@ -12,9 +12,8 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
-from services.notify.event_log import EventLog
+from services.notify.event_log import EventLog, LogNoLongerReaches
 from services.notify.log_position import is_before
-from services.notify.subscribing import LogNoLongerReaches
 from shared.events import PUBLIC_TYPES, LoggedEvent
 from shared.ids import LogId
 

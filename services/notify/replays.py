@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
-from services.notify.event_log import EventLog
+from services.notify.event_log import EventLog, LogNoLongerReaches
 from services.notify.log_position import LOG_START, is_before, position
-from services.notify.subscribing import LogNoLongerReaches
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
 from shared.clock import store_now, to_ms

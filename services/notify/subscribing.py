@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery
-from services.notify.event_log import EventLog
+from services.notify.event_log import EventLog, LogNoLongerReaches
 from services.notify.log_position import LOG_START, Cursor, is_before
 from services.notify.secret_box import SecretBox
 from services.notify.signer import new_secret
@@ -17,24 +17,13 @@ from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import ENDPOINT_DISABLED, PING, Filter, SealedSecret, State, Subscription
 from shared.auth import ApiKey
 from shared.clock import store_now, to_ms
-from shared.errors import Conflict, Forbidden, NotFound, Refused
+from shared.errors import Conflict, Forbidden, NotFound
 from shared.events import webhook_body
 from shared.ids import DeliveryId, EventId, LogId, SubscriptionId, delivery_id, new_subscription_id, new_trace_id
 
 Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
 
 DISABLED_AFTER = timedelta(days=5)
-
-
-class LogNoLongerReaches(Refused):
-    """The place to go on from is no longer kept; `oldest` is the first that is."""
-
-    status = 410
-    title = "Gone"
-
-    def __init__(self, detail: str, oldest: LogId) -> None:
-        super().__init__(detail)
-        self.oldest = oldest
 
 
 @dataclass(frozen=True)

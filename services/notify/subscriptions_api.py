@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from services.notify.address_guard import AddressGuard
-from services.notify.subscribing import LogNoLongerReaches, Made, Subscribing
+from services.notify.event_log import LogNoLongerReaches
+from services.notify.subscribing import Made, Subscribing
 from services.notify.subscription_requests import (
     ResumeRequest,
     RotateRequest,
