@@ -12,7 +12,6 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
-from services.render.announcing import GROUP
 from services.render.output import Output
 from services.render.parts import Rendering, adopt_edition, assemble
 from shared import keys
@@ -79,7 +78,7 @@ async def an_archive(size: int, site_toml: str, output: Path, make: Make | None 
         await fill(redis, site, size, make or an_old_item)
         await redis.config_set("appendfsync", "always")
         rendering = assemble(redis, await adopt_edition(settings, redis), Output(settings.output_dir))
-        await redis.xgroup_create(keys.ITEMS_STREAM, GROUP, id="0", mkstream=True)
+        await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)
         try:
             yield Archive(redis, settings, site, rendering)
         finally:
@@ -187,7 +186,7 @@ async def publish(archive: Archive, name: str, body: str = "It is ordered.\n\nIt
 
 async def take(redis: Redis) -> list[Entry]:
     """Take the events that wait, as render's consumer would."""
-    found = await redis.xreadgroup(GROUP, "benchmark", {keys.ITEMS_STREAM: ">"}, count=100, block=1000)
+    found = await redis.xreadgroup(keys.RENDER_GROUP, "benchmark", {keys.ITEMS_STREAM: ">"}, count=100, block=1000)
     return [Entry(entry_id, fields) for _, entries in found for entry_id, fields in entries]
 
 

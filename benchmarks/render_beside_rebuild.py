@@ -27,7 +27,6 @@ import structlog
 from redis.asyncio import Redis
 
 from benchmarks.render_archive import Archive, an_archive, ms, percentile, publish
-from services.render.announcing import GROUP
 from services.render.files import page_time_ns
 from services.render.output import Output
 from services.render.parts import adopt_edition, assemble
@@ -55,7 +54,7 @@ async def render(settings: Settings) -> None:
     stream = StreamConsumer(
         settings.redis_url,
         keys.ITEMS_STREAM,
-        GROUP,
+        keys.RENDER_GROUP,
         consumer.on_item_events,
         consumer.bury,
         claim_after=settings.claim_after,

@@ -12,6 +12,8 @@ from shared.listings import Listing
 
 ITEMS_STREAM = "{site}:items"
 PAGES_STREAM = "{site}:pages"
+RENDER_GROUP = "render"
+"""The consumer group of `ITEMS_STREAM` in which replicas of render share the work."""
 DEAD_LETTERS = "{site}:dead-letters"
 PATHS = "{site}:paths"
 SCHEDULED = "{site}:scheduled"

@@ -19,8 +19,6 @@ from shared.urls import FEED_FORMATS, feed_path
 # Standard Webhooks asks for less than 20 kB, of which type and timestamp take a hundred.
 _MAX_DATA_BYTES = 19_800
 
-GROUP = "render"
-
 
 @dataclass(frozen=True)
 class Announcement:
@@ -122,7 +120,13 @@ class Announcer:
         if not announcements:
             return 0
         script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS]
-        args: list[str | int] = [GROUP, _ms(since.rendered), _ms(since.visible), self._receipts_kept_ms, REVISIONS_KEPT]
+        args: list[str | int] = [
+            keys.RENDER_GROUP,
+            _ms(since.rendered),
+            _ms(since.visible),
+            self._receipts_kept_ms,
+            REVISIONS_KEPT,
+        ]
         for one in announcements:
             fields = one.told.to_fields() if one.told else {}
             item_id = one.event.item_id

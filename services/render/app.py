@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 
 from fastapi import FastAPI
 
-from services.render.announcing import GROUP
 from services.render.output import Output
 from services.render.parts import adopt_edition, assemble
 from services.render.previews import PreviewRoutes
@@ -36,7 +35,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         stream = StreamConsumer(
             settings.redis_url,
             keys.ITEMS_STREAM,
-            GROUP,
+            keys.RENDER_GROUP,
             shown_once_replicated(parts.consumer.on_item_events, Replication(redis, settings.wait_replicas)),
             parts.consumer.bury,
             claim_after=settings.claim_after,
@@ -50,7 +49,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
         for router in (previews.router, *parts.routes):
             app.include_router(router)
-        retention = Retention(keys.ITEMS_STREAM, (GROUP,), settings.items_retention)
+        retention = Retention(keys.ITEMS_STREAM, (keys.RENDER_GROUP,), settings.items_retention)
         async with (
             stream.running(),
             background(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from services.render.announcing import GROUP, Announcement, Announcer, Since, announced_event
+from services.render.announcing import Announcement, Announcer, Since, announced_event
 from services.render.edition import Edition
 from services.render.months import Months, places_left
 from services.render.page_graph import Change, listings_concerned, lists_concerned, paths_concerned
@@ -177,7 +177,7 @@ class ItemEventConsumer:
         """Give an entry up; the item's later events do not wait for it."""
         event = _event_of(entry)
         if event is None:
-            await self._dead_letters.bury(keys.ITEMS_STREAM, GROUP, entry.id, reason)
+            await self._dead_letters.bury(keys.ITEMS_STREAM, keys.RENDER_GROUP, entry.id, reason)
         else:
             await self._announcer.announce([Announcement(entry, event, None, reason)])
 
@@ -186,7 +186,7 @@ class ItemEventConsumer:
         for entry in entries:
             event = _event_of(entry)
             if event is None:
-                await self._dead_letters.bury(keys.ITEMS_STREAM, GROUP, entry.id, "not an item's event")
+                await self._dead_letters.bury(keys.ITEMS_STREAM, keys.RENDER_GROUP, entry.id, "not an item's event")
             else:
                 readable.append((entry, event))
         items = await self._store.get_many([event.item_id for _, event in readable])

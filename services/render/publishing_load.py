@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from services.render.announcing import GROUP
 from shared import keys
 
 _LOOK_AGAIN_SECONDS = 0.005
@@ -37,6 +36,6 @@ class PublishingLoad:
 
     async def _waiting(self) -> bool:
         for group in await self._redis.xinfo_groups(keys.ITEMS_STREAM):
-            if group["name"] == GROUP:
+            if group["name"] == keys.RENDER_GROUP:
                 return bool(group["pending"] or group["lag"])
         return False

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.render.announcing import GROUP
 from services.render.output import Output
 from services.render.syncing import sync
 from shared import keys
@@ -95,13 +94,13 @@ class SyncMark:
 
     async def _done(self) -> str:
         """Return the last entry before the first that is not acknowledged."""
-        pending: Any = await self._redis.xpending(keys.ITEMS_STREAM, GROUP)  # Any: see check_after_crash
+        pending: Any = await self._redis.xpending(keys.ITEMS_STREAM, keys.RENDER_GROUP)  # Any: see check_after_crash
         if pending["pending"]:
             milliseconds, _, sequence = str(pending["min"]).partition("-")
             number = int(sequence)
             return f"{milliseconds}-{number - 1}" if number else f"{int(milliseconds) - 1}-{2**63}"
         groups: Any = await self._redis.xinfo_groups(keys.ITEMS_STREAM)  # Any: see check_after_crash
-        return next((str(group["last-delivered-id"]) for group in groups if group["name"] == GROUP), "0-0")
+        return next((str(group["last-delivered-id"]) for group in groups if group["name"] == keys.RENDER_GROUP), "0-0")
 
 
 async def _until_done(step: Callable[[], Awaitable[object]]) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from services.render.announcing import GROUP
 from services.render.verification import Differences
 from shared import keys
 from shared.items import Withdrawal
@@ -154,5 +153,5 @@ async def _replica(settings: Settings) -> asyncio.subprocess.Process:
 
 
 async def _has_passed(redis: Redis) -> bool:
-    (group,) = [one for one in await redis.xinfo_groups(keys.ITEMS_STREAM) if one["name"] == GROUP]
+    (group,) = [one for one in await redis.xinfo_groups(keys.ITEMS_STREAM) if one["name"] == keys.RENDER_GROUP]
     return not group["pending"] and not group["lag"]

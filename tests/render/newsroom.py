@@ -9,7 +9,6 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from services.render.announcing import GROUP
 from services.render.edition import Edition
 from services.render.output import Output
 from services.render.parts import Rendering, adopt_edition, assemble
@@ -155,7 +154,9 @@ class Press:
     async def take(self, count: int | None = None) -> list[Entry]:
         """Take the next events, or all there are, as a consumer of the group."""
         # Any: redis-py's replies are unions of everything.
-        found: Any = await self.redis.xreadgroup(GROUP, "press", {keys.ITEMS_STREAM: ">"}, count=count or 1000)
+        found: Any = await self.redis.xreadgroup(
+            keys.RENDER_GROUP, "press", {keys.ITEMS_STREAM: ">"}, count=count or 1000
+        )
         return [Entry(entry_id, fields) for _, entries in found for entry_id, fields in entries]
 
     async def render(self, entries: Sequence[Entry] | None = None) -> None:
@@ -204,7 +205,7 @@ async def a_press(redis: Redis, settings: Settings) -> Press:
     edition = await adopt_edition(settings, redis)
     rendering = assemble(redis, edition, Output(settings.output_dir))
     if not await redis.exists(keys.ITEMS_STREAM):
-        await redis.xgroup_create(keys.ITEMS_STREAM, GROUP, id="0", mkstream=True)
+        await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)
     return Press(redis, settings, Newsroom(redis, edition.site), edition, rendering)
 
 

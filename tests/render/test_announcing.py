@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from services.render.announcing import GROUP, Announcement, Announcer, announced_event
+from services.render.announcing import Announcement, Announcer, announced_event
 from shared import keys
 from shared.events import AnnouncedEvent, ItemEvent
 from shared.items import Withdrawal
@@ -47,7 +47,7 @@ async def test_revisions_are_announced_in_order_however_they_come(press: Press, 
         await announcer.announce([three[place]])
 
     assert await revisions_announced(press) == [1, 2, 3]
-    assert (await press.redis.xpending(keys.ITEMS_STREAM, GROUP))["pending"] == 0
+    assert (await press.redis.xpending(keys.ITEMS_STREAM, keys.RENDER_GROUP))["pending"] == 0
 
 
 async def test_a_batch_announces_its_revisions_in_order(press: Press) -> None:
