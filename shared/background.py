@@ -11,6 +11,8 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger()
 
+# What is in hand when we are told to stop gets so long, before a supervisor's usual 10 s are over.
+GRACE_SECONDS = 8
 _BROKEN_EXIT = 70
 _CANCEL_AGAIN_SECONDS = 0.2
 

@@ -16,14 +16,13 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from shared.background import GRACE_SECONDS
 from shared.logs import configure_logs
 from shared.settings import Settings
 from shared.tracing import exporting
 
 log = structlog.get_logger()
 
-# What is in hand when we are told to stop gets so long, before a supervisor's usual 10 s are over.
-GRACE_SECONDS = 8
 # The requests' grace and the work's follow one another, and a machine may be slow: the supervisor's 10 s are one.
 _LATEST_EXIT_SECONDS = 9
 

@@ -25,10 +25,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from redis.typing import StreamIdT
 
-from shared.background import cancelled
+from shared.background import GRACE_SECONDS, cancelled
 from shared.errors import Unavailable
 from shared.redis_client import connect
-from shared.server import GRACE_SECONDS
 
 log = structlog.get_logger()
 

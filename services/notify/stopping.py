@@ -7,8 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shared.background import cancelled
-from shared.server import GRACE_SECONDS
+from shared.background import GRACE_SECONDS, cancelled
 
 _Entered = TypeVar("_Entered")
 
