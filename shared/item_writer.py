@@ -19,7 +19,8 @@ from shared.listings import Placement, placement_of
 from shared.lua import load_script
 from shared.replication import Replication
 from shared.site_file import Site
-from shared.tracing import Step, record
+from shared.trace_step import Step
+from shared.tracing import record
 
 WriteStatus = Literal["written", "moved", "path", "translation"]
 _STATUSES: Mapping[str, WriteStatus] = {

@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import Attributes, AttributeValue
 
-from shared.tracing import Attribute, Step
+from shared.trace_step import Attribute, Step
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _chosen: ContextVar[tuple[int, int] | None] = ContextVar("_chosen", default=None)

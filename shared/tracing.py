@@ -7,13 +7,14 @@ done, and nothing imported, unless OTEL_EXPORTER_OTLP_ENDPOINT says where traces
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import structlog
+
+from shared.trace_step import Attribute, Step
 
 if TYPE_CHECKING:
     from shared.trace_export import TraceExport
@@ -23,21 +24,6 @@ log = structlog.get_logger()
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 # What the last spans get to leave when a service stops.
 _FAREWELL_SECONDS = 1
-
-Attribute = str | int | float | bool
-
-
-class Step(NamedTuple):
-    """A step of an item's way: its name, and the id of what it was done to. Doing it again gives the same span."""
-
-    name: str
-    of: str
-
-    @property
-    def span_id(self) -> str:
-        """Return 16 hexadecimal digits (W3C Trace Context, section 3.2.2.4)."""
-        return hashlib.blake2b(f"{self.name}\n{self.of}".encode(), digest_size=8).hexdigest()
-
 
 _export: "TraceExport | None" = None
 

@@ -18,7 +18,7 @@ from services.notify.signer import SigningKey, signature_header, signing_key
 from services.notify.subscriptions import Subscription
 from shared import tracing
 from shared.ids import SubscriptionId
-from shared.tracing import Step
+from shared.trace_step import Step
 
 ANSWER_KEPT_BYTES = 4096
 USER_AGENT = f"Clarion/{version('clarion')}"

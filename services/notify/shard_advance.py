@@ -23,7 +23,7 @@ from shared.errors import NotFound
 from shared.ids import LogId, SubscriptionId
 from shared.keys import Shard, delivery_tally
 from shared.lua import load_script
-from shared.tracing import Step
+from shared.trace_step import Step
 
 log = structlog.get_logger()
 

@@ -27,7 +27,8 @@ from shared.items import Item, PublicItem, Revision
 from shared.metrics import render_batch_seconds, visible_seconds
 from shared.receipts import ShownFiles
 from shared.streams import Entry
-from shared.tracing import Step, record
+from shared.trace_step import Step
+from shared.tracing import record
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.server import http_server
-from shared.tracing import Step
+from shared.trace_step import Step
 from tests.factories import an_item
 from tests.fakes import eventually, receiving
 from tests.journeys.processes import a_client, answers, clarion_process, subscribed
