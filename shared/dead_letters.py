@@ -38,8 +38,8 @@ class DeadLetters:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._bury = load_script(redis, "shared", "bury_entry.lua")
-        self._replay = load_script(redis, "shared", "replay_letter.lua")
+        self._bury = load_script(redis, __name__, "bury_entry.lua")
+        self._replay = load_script(redis, __name__, "replay_letter.lua")
 
     async def bury(self, stream: str, group: str, entry_id: str, reason: str) -> None:
         """Move a pending entry to the dead letters and acknowledge it; doing it again changes nothing."""

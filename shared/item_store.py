@@ -59,7 +59,7 @@ class ItemStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._read_items = load_script(redis, "shared", "read_items.lua")
+        self._read_items = load_script(redis, __name__, "read_items.lua")
 
     async def now(self) -> datetime:
         """Return the store's time."""

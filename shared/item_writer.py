@@ -74,7 +74,7 @@ class ItemWriter:
 
     def __init__(self, redis: Redis, site: Site, wait_replicas: int = 0) -> None:
         self._redis = redis
-        self._script = load_script(redis, "shared", "write_item.lua")
+        self._script = load_script(redis, __name__, "write_item.lua")
         self._site = site
         self._replication = Replication(redis, wait_replicas)
 

@@ -42,8 +42,8 @@ class Janitor:
         self._redis = redis
         self._retention = retention
         self._passed = passed
-        self._trim = load_script(redis, "shared", "trim_stream.lua")
-        self._reap = load_script(redis, "shared", "reap_consumers.lua")
+        self._trim = load_script(redis, __name__, "trim_stream.lua")
+        self._reap = load_script(redis, __name__, "reap_consumers.lua")
 
     async def run(self) -> None:
         """Tidy now and then, until cancelled."""

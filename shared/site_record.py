@@ -23,7 +23,7 @@ class SiteRecord:
 async def adopt_site(redis: Redis, fingerprint: str) -> SiteRecord:
     """Return the record, numbered anew if the site or its theme is not the one in the store."""
     now = to_ms(await store_now(redis))
-    script = load_script(redis, "shared", "adopt_site.lua")
+    script = load_script(redis, __name__, "adopt_site.lua")
     number, born_ms = await script(keys=[keys.SITE_RECORD], args=[fingerprint, now])
     return SiteRecord(int(number), fingerprint, from_ms(int(born_ms)))
 

@@ -54,7 +54,7 @@ class Eraser:
         self._store = store
         self._publisher = publisher
         self._idempotency_keys = idempotency_keys
-        self._script = load_script(redis, "services.ingest", "erase_item.lua")
+        self._script = load_script(redis, __name__, "erase_item.lua")
 
     async def erase(self, source: str, external_id: str, sender: Sender) -> Erasure:
         """Have the item erased; return whether it is already. Raises NotFound for one that never was."""

@@ -36,7 +36,7 @@ class RateLimiter:
 
     def __init__(self, redis: Redis, requests_a_minute: int) -> None:
         self._limit = requests_a_minute
-        self._script = load_script(redis, "services.ingest", "take_token.lua")
+        self._script = load_script(redis, __name__, "take_token.lua")
 
     async def take(self, key_name: str) -> Allowance | None:
         """Count one request of the key and return what it has left; None where there is no limit."""

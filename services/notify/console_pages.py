@@ -14,7 +14,7 @@ from services.notify.console_session import Operator, Said
 from shared.clock import from_ms, iso
 from shared.events import PUBLIC_TYPES
 
-_PACKAGE = "services.notify"
+_PACKAGE = __name__.rpartition(".")[0]
 _MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _HEADERS = {
     "Content-Security-Policy": (

@@ -121,7 +121,7 @@ class DeliveryQueue:
         # Tokens are unlike those of any other process, and unlike each other.
         self._process = secrets.token_hex(6)
         self._count = itertools.count()
-        self._scripts = ScriptRunner(redis, (_LEASE, _SETTLE))
+        self._scripts = ScriptRunner(redis, __name__, (_LEASE, _SETTLE))
 
     async def turn(self, turns: Sequence[ShardTurn]) -> list[Turned]:
         """Settle and lease in each of these shards. Raises RedisError; settling again after that does no harm."""

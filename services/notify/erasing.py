@@ -59,7 +59,7 @@ class DeliveryErasing:
         self._store = store
         self._dead = DeadDeliveries(redis, store)
         self._longest_attempt_ms = longest_attempt // timedelta(milliseconds=1)
-        self._script = load_script(redis, "services.notify", "forget_deliveries.lua")
+        self._script = load_script(redis, __name__, "forget_deliveries.lua")
         self._done_once: set[str] = set()
 
     @contextlib.asynccontextmanager

@@ -85,7 +85,7 @@ class ReplayStore:
         self._redis = redis
         self._store = store
         self._event_log = event_log
-        self._step = load_script(redis, "services.notify", "replay_step.lua")
+        self._step = load_script(redis, __name__, "replay_step.lua")
 
     async def begin(
         self, subscription: Subscription, only: Only, since: datetime | None, until: datetime | None

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
+
+from shared.lua import script_text
 
 _Name = TypeVar("_Name", bound=str)
 
@@ -28,12 +29,11 @@ class Call:
 class ScriptRunner:
     """Knows some scripts by their digests. redis-py's own would ask the server, every time, whether it knows them."""
 
-    def __init__(self, redis: Redis, names: Sequence[str], prelude: str | None = None) -> None:
-        """`prelude` is a file that stands before each script."""
+    def __init__(self, redis: Redis, module: str, names: Sequence[str], prelude: str | None = None) -> None:
+        """The scripts lie beside `module`; `prelude` is a file that stands before each."""
         self._redis = redis
-        folder = files("services.notify")
-        beginning = folder.joinpath(prelude).read_text(encoding="utf-8") if prelude else ""
-        self._scripts = {name: beginning + folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+        beginning = script_text(module, prelude) if prelude else ""
+        self._scripts = {name: beginning + script_text(module, name) for name in names}
         self._digests: dict[str, str] = {}
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:  # Any: what scripts answer

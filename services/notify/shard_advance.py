@@ -87,7 +87,7 @@ class ShardAdvance:
         self._store = store
         self._tallies_kept_ms = int(tallies_kept.total_seconds() * 1000)
         self._event_log = event_log
-        self._fan_out = load_script(redis, "services.notify", "fan_out.lua")
+        self._fan_out = load_script(redis, __name__, "fan_out.lua")
 
     async def to_end(self, mirror: ShardMirror, reading: LogReading) -> int:
         """Bring the shard to the end of the log, and those who catch up to the shard; return what was enqueued."""

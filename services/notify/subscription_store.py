@@ -94,8 +94,8 @@ class SubscriptionStore:
     def __init__(self, redis: Redis, shards: int) -> None:
         self._redis = redis
         self.mirrors = tuple(ShardMirror(Shard(number)) for number in range(shards))
-        self._save = load_script(redis, "services.notify", "save_subscription.lua")
-        self._delete = load_script(redis, "services.notify", "delete_subscription.lua")
+        self._save = load_script(redis, __name__, "save_subscription.lua")
+        self._delete = load_script(redis, __name__, "delete_subscription.lua")
 
     def mirror_of(self, subscription_id: SubscriptionId) -> ShardMirror:
         return self.mirrors[shard_number(subscription_id, len(self.mirrors))]

@@ -29,7 +29,7 @@ class FeedMarking:
         self._shards = tuple(shards)
         self._on_marked = on_marked
         self._move_idle_at = 0.0
-        self._scripts = ScriptRunner(redis, ("websub_mark.lua",), prelude="websub_keys.lua")
+        self._scripts = ScriptRunner(redis, __name__, ("websub_mark.lua",), prelude="websub_keys.lua")
 
     async def to_end(self, reading: LogReading) -> None:
         """Mark what the log names, up to what was its end when the reading began."""

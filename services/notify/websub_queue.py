@@ -99,7 +99,9 @@ class FeedQueue:
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         self._shards = _Shards(shards)
-        self._scripts = ScriptRunner(redis, ("websub_lease.lua", "websub_settle.lua"), prelude="websub_keys.lua")
+        self._scripts = ScriptRunner(
+            redis, __name__, ("websub_lease.lua", "websub_settle.lua"), prelude="websub_keys.lua"
+        )
         self._lease_ms = int(lease_for.total_seconds() * 1000)
         self._process = secrets.token_hex(6)
         self._count = itertools.count()
@@ -139,7 +141,7 @@ class RequestQueue:
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         self._shards = _Shards(shards)
         self._scripts = ScriptRunner(
-            redis, ("websub_take_requests.lua", "websub_settle_request.lua"), prelude="websub_keys.lua"
+            redis, __name__, ("websub_take_requests.lua", "websub_settle_request.lua"), prelude="websub_keys.lua"
         )
         self._lease_ms = int(lease_for.total_seconds() * 1000)
 

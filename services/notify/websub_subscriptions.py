@@ -88,7 +88,7 @@ class FeedSubscriptionStore:
         self._redis = redis
         self._most_requests = most_requests
         self.shards = tuple(shards)
-        self._scripts = ScriptRunner(redis, ("websub_ask.lua",), prelude="websub_keys.lua")
+        self._scripts = ScriptRunner(redis, __name__, ("websub_ask.lua",), prelude="websub_keys.lua")
 
     async def ask(self, request: FeedRequest) -> None:
         """Keep the request; it is seen through once this has returned. Raises Unavailable when there are too many."""

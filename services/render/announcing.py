@@ -108,7 +108,7 @@ class Announcer:
     """Appends to the log."""
 
     def __init__(self, redis: Redis, receipts_kept: timedelta = timedelta(days=30)) -> None:
-        self._script = load_script(redis, "services.render", "announce.lua")
+        self._script = load_script(redis, __name__, "announce.lua")
         self._receipts_kept_ms = _ms(receipts_kept)
 
     async def announce(self, announcements: Sequence[Announcement], since: Since = _JUST_NOW) -> int:

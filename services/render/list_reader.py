@@ -90,7 +90,7 @@ class ListReader:
 
     def __init__(self, redis: Redis, public_items: PublicItems, edition: Edition) -> None:
         self._redis = redis
-        self._count = load_script(redis, "services.render", "count_members.lua")
+        self._count = load_script(redis, __name__, "count_members.lua")
         self._public_items = public_items
         self._site = edition.site
         self._record = edition.record

@@ -30,7 +30,7 @@ class Ticker:
     def __init__(self, redis: Redis, on_tick: Callable[[], Awaitable[object]]) -> None:
         self._redis = redis
         self._on_tick = on_tick
-        self._advance = load_script(redis, "services.render", "advance_tick.lua")
+        self._advance = load_script(redis, __name__, "advance_tick.lua")
         self._shown = -1
 
     async def run(self) -> None:
