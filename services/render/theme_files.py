@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from services.render.words import CATALOGUE, Catalogue, read_catalogue
+from services.render.words import CATALOGUE, SHIPPED_LOCALES, Catalogue, read_catalogue
 
-SHIPPED = Path(__file__).parent
-_FOLDERS = ("templates", "static", "locales")
+_HERE = Path(__file__).parent
+_SHIPPED = {"templates": _HERE / "templates", "static": _HERE / "static", "locales": SHIPPED_LOCALES}
 _CSS_URL = re.compile(r"""url\((["']?)([^"')]+)\1\)""")
 
 
@@ -16,13 +16,13 @@ class ThemeFiles:
     """
     All files as they were when the theme was loaded.
 
-    A theme's folder has the same three folders as this package; a file there stands in for the shipped one of the
-    same name, except that catalogues are laid over each other, entry by entry.
+    A theme's folder has the three folders `templates`, `static` and `locales`; a file there stands in for the shipped
+    one of the same name, except that catalogues are laid over each other, entry by entry.
     """
 
     def __init__(self, theme_dir: Path | None) -> None:
-        self._shipped = _read(SHIPPED)
-        self._own = _read(theme_dir) if theme_dir is not None else {}
+        self._shipped = _read(_SHIPPED)
+        self._own = _read({name: theme_dir / name for name in _SHIPPED}) if theme_dir is not None else {}
         merged = {**self._shipped, **self._own}
         self.templates = _texts("templates", merged)
         self.shipped_templates = _texts("templates", self._shipped)
@@ -84,12 +84,12 @@ class ThemeFiles:
         return f'url("{path}")' if path else match[0]
 
 
-def _read(folder: Path) -> Mapping[str, bytes]:
-    """Return the folder's files by their paths below it."""
+def _read(folders: Mapping[str, Path]) -> Mapping[str, bytes]:
+    """Return the folders' files by their paths, which begin with the folder's name."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for name in _FOLDERS
-        for path in sorted((folder / name).rglob("*"))
+        f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for name, folder in folders.items()
+        for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.startswith(".")
     }
 

@@ -3,11 +3,12 @@
 import re
 from datetime import UTC, datetime
 from itertools import permutations
+from pathlib import Path
 from string import Formatter
 
 import pytest
 
-from services.render.theme_files import SHIPPED
+from services import render
 from services.render.words import (
     CATALOGUE,
     SHIPPED_LOCALES,
@@ -18,6 +19,7 @@ from services.render.words import (
 )
 
 MOMENT = datetime(2023, 7, 30, 17, 25, tzinfo=UTC)
+_SERVICE = Path(str(render.__file__)).parent
 SHIPPED_LANGUAGES = ("ar", "az", "en", "fr", "ru")
 
 
@@ -92,7 +94,7 @@ def test_a_language_is_called_what_it_calls_itself(tag: str, name: str) -> None:
 
 @pytest.mark.parametrize("tag", SHIPPED_LANGUAGES)
 def test_a_shipped_language_says_all_that_pages_say(tag: str) -> None:
-    sources = [*(SHIPPED / "templates").glob("*.html"), *SHIPPED.glob("*.py")]
+    sources = [*_SERVICE.rglob("*.html"), *_SERVICE.rglob("*.py")]
     said = {words for source in sources for words in re.findall(r'\bsay\(\s*"([^"]+)"', source.read_text())}
 
     translated = {words for context, words in _catalogue(tag) if context == ""}
