@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import httptools
 
-from services.notify.deliveries import Reason
 from shared.errors import ClarionError
+
+Failure = Literal["dns", "blocked_address", "tls", "connect", "timeout", "too_large"]
+"""Why there was no answer."""
 
 MAX_ANSWER_BYTES = 64 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
@@ -18,7 +21,7 @@ _REST_SECONDS = 1.0
 class NoAnswer(ClarionError):
     """There was no answer, for a reason that machines can read."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Failure, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
