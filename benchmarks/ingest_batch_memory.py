@@ -19,9 +19,9 @@ import httpx
 
 from services.embedded_redis import embedded_redis
 from services.ingest import app
-from shared.logs import configure_logs
-from shared.server import http_server
-from shared.settings import Settings
+from shared.http.server import http_server
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY, an_item, some_settings
 from tests.fakes import a_free_port
 

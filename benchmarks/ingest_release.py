@@ -28,12 +28,12 @@ from services.embedded_redis import embedded_redis
 from services.ingest.publishing import Publisher
 from services.ingest.scheduler import Scheduler
 from services.render import app as render_app
-from shared import keys
-from shared.background import background
-from shared.clock import store_now, to_ms
-from shared.item_writer import ItemWriter
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.model.clock import store_now, to_ms
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_writer import ItemWriter
+from shared.store.redis_client import connect
 from tests.factories import an_item, some_settings
 from tests.fakes import a_free_port, eventually
 from tests.ingest.conftest import Ingest, running_ingest

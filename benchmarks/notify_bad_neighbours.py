@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from shared.server import collect_garbage_seldom
+from shared.http.server import collect_garbage_seldom
 from tests.notify.neighbours import Neighbourhood, hear
 
 HEALTHY = Neighbourhood(healthy=744)

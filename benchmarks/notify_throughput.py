@@ -39,12 +39,13 @@ from services.notify.secret_box import SecretBox
 from services.notify.signer import new_secret, signature_header, signing_key
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
 from services.notify.subscriptions import SealedSecret, Subscription
-from shared import keys, metrics
-from shared.events import AnnouncedEvent, webhook_body
-from shared.ids import EventId, LogId, SubscriptionId, new_trace_id
-from shared.redis_client import connect
-from shared.server import collect_garbage_seldom
-from shared.settings import Settings
+from shared.http.server import collect_garbage_seldom
+from shared.model.events import AnnouncedEvent, webhook_body
+from shared.model.ids import EventId, LogId, SubscriptionId, new_trace_id
+from shared.runtime import metrics
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.redis_client import connect
 
 IN_FLIGHT = 64
 PAYLOAD_BYTES = 1500

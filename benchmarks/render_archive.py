@@ -14,18 +14,18 @@ from redis.asyncio import Redis
 from services.embedded_redis import embedded_redis
 from services.render.output import Output
 from services.render.parts import Rendering, adopt_edition, assemble
-from shared import keys
-from shared.clock import to_ms
-from shared.ids import item_id
-from shared.item_writer import ItemWriter, NewEvent, Write, fields_of
-from shared.items import Item, Revision
-from shared.listings import Listing, placement_of
-from shared.metrics import pages_total
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.site_file import Site, load_site
-from shared.streams import Entry
-from shared.urls import item_path, month_of
+from shared.model.clock import to_ms
+from shared.model.ids import item_id
+from shared.model.items import Item, Revision
+from shared.model.listings import Listing, placement_of
+from shared.model.site_file import Site, load_site
+from shared.model.urls import item_path, month_of
+from shared.runtime.metrics import pages_total
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_writer import ItemWriter, NewEvent, Write, fields_of
+from shared.store.redis_client import connect
+from shared.store.streams import Entry
 
 MONTHS = 120
 AGE = timedelta(days=30.4 * MONTHS)

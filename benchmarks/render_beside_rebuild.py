@@ -30,13 +30,13 @@ from benchmarks.render_archive import Archive, an_archive, ms, percentile, publi
 from services.render.files import page_time_ns
 from services.render.output import Output
 from services.render.parts import adopt_edition, assemble
-from shared import keys
-from shared.background import background
-from shared.ids import ItemId
-from shared.item_store import ItemStore
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.streams import StreamConsumer
+from shared.model.ids import ItemId
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_store import ItemStore
+from shared.store.redis_client import connect
+from shared.store.streams import StreamConsumer
 from tests.factories import SITE_TOML
 
 NICENESS = 10  # as `clarion rebuild` has it

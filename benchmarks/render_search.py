@@ -39,12 +39,12 @@ from benchmarks.render_archive import (
     take,
 )
 from services.render.words import SHIPPED_LOCALES
-from shared import keys
-from shared.clock import store_now
-from shared.ids import ItemId
-from shared.items import Item, Revision
-from shared.site_file import Site
-from shared.urls import item_path, month_of
+from shared.model.clock import store_now
+from shared.model.ids import ItemId
+from shared.model.items import Item, Revision
+from shared.model.site_file import Site
+from shared.model.urls import item_path, month_of
+from shared.store import keys
 
 SYLLABLES = {
     "ru": "по ра сто ме ни ка ве до ли ту га ро мо ши бе",  # noqa: RUF001

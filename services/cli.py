@@ -35,7 +35,7 @@ def serve(service: Annotated[Literal["ingest", "render", "notify"], typer.Argume
     """Run one service by its CLARION_* settings."""
     from importlib import import_module  # noqa: PLC0415 - see dev
 
-    from shared.server import serve as run  # noqa: PLC0415 - see dev
+    from shared.http.server import serve as run  # noqa: PLC0415 - see dev
 
     run(import_module(f"services.{service}.app").running)
 

@@ -24,13 +24,13 @@ from services.embedded_redis import embedded_redis
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.render import app as render
-from shared.background import background
-from shared.errors import ClarionError
-from shared.logs import configure_logs
-from shared.server import http_server, stop_signals
-from shared.settings import Settings
-from shared.site_file import load_site
-from shared.tracing import exporting
+from shared.http.server import http_server, stop_signals
+from shared.model.errors import ClarionError
+from shared.model.site_file import load_site
+from shared.runtime.background import background
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import Settings
+from shared.runtime.tracing import exporting
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "newsroom"
 

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from services.embedded_cluster import EmbeddedCluster, embedded_cluster
 from services.embedded_redis import embedded_redis
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 from tests.factories import some_settings
 from tests.fakes import Clarion, a_free_port, running_clarion
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 ADMIN_KEY = "test-admin-key-0123456789-0123456789"
 SECRETS_KEY = "test-secrets-key-0123456789-0123456789"

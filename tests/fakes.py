@@ -11,8 +11,8 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from services.dev import clarion_running
-from shared.server import http_server
-from shared.settings import Settings
+from shared.http.server import http_server
+from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY
 
 PATIENCE_SECONDS = 30

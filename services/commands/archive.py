@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from services.ingest import archive
-from shared.clock import iso, store_now
-from shared.errors import ClarionError
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.model.clock import iso, store_now
+from shared.model.errors import ClarionError
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 
 app = typer.Typer()
 console = Console(stderr=True, highlight=False)

@@ -16,13 +16,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingest.durability import WeakStore, require_durable_store
-from shared import keys
-from shared.auth import KeyRing
-from shared.errors import UnusableSiteFile
-from shared.redis_client import on_masters
-from shared.settings import Settings
-from shared.site_file import load_site
-from shared.store_numbers import StoreNumbers, StoreWatch
+from shared.http.auth import KeyRing
+from shared.http.store_numbers import StoreNumbers, StoreWatch
+from shared.model.errors import UnusableSiteFile
+from shared.model.site_file import load_site
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.redis_client import on_masters
 
 Verdict = Literal["ok", "warning", "trouble"]
 

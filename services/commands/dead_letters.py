@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
     from services.notify.dead_deliveries import DeadDeliveries
     from services.notify.delivery_history import DeliveryHistory
-    from shared.dead_letters import DeadLetters
+    from shared.store.dead_letters import DeadLetters
 
 letters = typer.Typer(no_args_is_help=True, help="What was given up: events that no page came of, and deliveries.")
 
@@ -60,7 +60,7 @@ class _Store:
 
 
 async def _listed(store: _Store, limit: int) -> list[dict[str, str]]:
-    from shared.clock import from_ms, iso  # noqa: PLC0415 - see above
+    from shared.model.clock import from_ms, iso  # noqa: PLC0415 - see above
 
     found = [
         {"at": iso(one.at), "kind": "event", "id": one.id, "type": one.event_type, "reason": one.reason}
@@ -87,7 +87,7 @@ async def _replayed(store: _Store, ids: Words | None) -> tuple[Words, Words]:
 
 
 async def _all_ids(store: _Store) -> AsyncIterator[str]:
-    from shared.ids import DeliveryId  # noqa: PLC0415 - see above
+    from shared.model.ids import DeliveryId  # noqa: PLC0415 - see above
 
     for event in await store.events.newest(1_000_000):
         if event.may_be_replayed:
@@ -110,8 +110,8 @@ async def _each(ids: Words) -> AsyncIterator[str]:
 
 
 async def _redelivered(store: _Store, delivery: str) -> bool:
-    from shared.errors import NotFound  # noqa: PLC0415 - see above
-    from shared.ids import DeliveryId  # noqa: PLC0415 - see above
+    from shared.model.errors import NotFound  # noqa: PLC0415 - see above
+    from shared.model.ids import DeliveryId  # noqa: PLC0415 - see above
 
     try:
         await store.history.retry_now(DeliveryId(delivery))
@@ -133,10 +133,10 @@ async def _with_store(work: Any) -> Any:  # Any: what `work` returns
     from services.notify.event_log import EventLog  # noqa: PLC0415 - see above
     from services.notify.shard_advance import ShardAdvance  # noqa: PLC0415 - see above
     from services.notify.subscription_store import SubscriptionStore, settle_shard_count  # noqa: PLC0415 - see above
-    from shared.dead_letters import DeadLetters  # noqa: PLC0415 - see above
-    from shared.errors import ClarionError  # noqa: PLC0415 - see above
-    from shared.redis_client import connect  # noqa: PLC0415 - see above
-    from shared.settings import Settings  # noqa: PLC0415 - see above
+    from shared.model.errors import ClarionError  # noqa: PLC0415 - see above
+    from shared.runtime.settings import Settings  # noqa: PLC0415 - see above
+    from shared.store.dead_letters import DeadLetters  # noqa: PLC0415 - see above
+    from shared.store.redis_client import connect  # noqa: PLC0415 - see above
 
     settings = Settings()
     redis = connect(settings.redis_url)

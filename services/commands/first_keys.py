@@ -5,7 +5,7 @@ import secrets
 import sys
 from pathlib import Path
 
-# The names under which `shared.settings` finds them in /run/secrets.
+# The names under which `shared.runtime.settings` finds them in /run/secrets.
 FIRST_KEYS = ("clarion_bootstrap_key", "clarion_secrets_key")
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from services.commands.printing import AsJson, fail
-from shared.auth import SCOPES, ApiKey, KeyRing, Scope
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.http.auth import SCOPES, ApiKey, KeyRing, Scope
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 
 from services.commands.checks import Finding, Verdict, examine
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.store_numbers import StoreNumbers, StoreWatch
+from shared.http.store_numbers import StoreNumbers, StoreWatch
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 
 _COLOURS: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "trouble": "red"}
 _LATE_SECONDS = 60

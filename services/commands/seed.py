@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from shared.errors import ClarionError
-from shared.settings import Settings
+from shared.model.errors import ClarionError
+from shared.runtime.settings import Settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples/newsroom/items.ndjson"
 

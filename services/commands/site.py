@@ -23,10 +23,10 @@ from services.render.publishing_load import PublishingLoad
 from services.render.rebuild import Progress as Step
 from services.render.rebuild import Rebuilt, Watch
 from services.render.verification import Differences, compare, refuse_fault
-from shared.errors import ClarionError
-from shared.logs import configure_logs
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.model.errors import ClarionError
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 
 # A rebuild takes what processor time publishing leaves.
 _NICENESS = 10

@@ -8,7 +8,7 @@ from typing import Literal
 
 import httpx
 
-from shared.errors import ClarionError
+from shared.model.errors import ClarionError
 
 _METHODS = ("sha1", "sha256", "sha384", "sha512")
 _TIMEOUT_SECONDS = 30

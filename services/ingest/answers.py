@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.ids import EventId, ItemId
-from shared.items import Attachment, BodyFormat, DocumentData, Image, PublicItem, Revision, State, Withdrawal
+from shared.model.ids import EventId, ItemId
+from shared.model.items import Attachment, BodyFormat, DocumentData, Image, PublicItem, Revision, State, Withdrawal
 
 # What a revision has beside the fields that PUT takes.
 _NOT_SENT = {"number", "accepted_at", "path", "withdrawal"}

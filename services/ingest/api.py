@@ -12,7 +12,7 @@ from services.ingest.item_reader import ItemReader
 from services.ingest.openapi import Json, documented_body, problems
 from services.ingest.publishing import Publisher
 from services.ingest.requests import json_bytes, small_body
-from shared.items import Withdrawal
+from shared.model.items import Withdrawal
 
 
 class ItemsApi:

@@ -22,16 +22,16 @@ from services.ingest.reading_api import PreviewApi, ReadingApi
 from services.ingest.scheduler import Scheduler
 from services.ingest.schemas_api import schemas_router
 from services.ingest.timeline import Timelines
-from shared import http_errors
-from shared.auth import KeyRing
-from shared.background import background
-from shared.health import health_router, store_answers
-from shared.item_store import ItemStore
-from shared.item_writer import ItemWriter
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.site_file import Site, load_site
-from shared.store_numbers import StoreWatch
+from shared.http import errors
+from shared.http.auth import KeyRing
+from shared.http.health import health_router, store_answers
+from shared.http.store_numbers import StoreWatch
+from shared.model.site_file import Site, load_site
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter
+from shared.store.redis_client import connect
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +64,7 @@ def _application(settings: Settings, redis: Redis, site: Site, publisher: Publis
         redoc_url=None,
     )
     app.add_middleware(RateLimitHeaders)
-    http_errors.install(app)
+    errors.install(app)
     app.include_router(PublicApi(store, site, base_url).router)
     app.include_router(ItemsApi(publisher, reader, gate, IdempotencyKeys(redis), eraser).router)
     app.include_router(BatchApi(publisher, reader, gate).router)

@@ -14,7 +14,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.errors import Conflict, Invalid
+from shared.model.errors import Conflict, Invalid
 
 VERSION = 1
 _PART = 1000

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from shared import keys
-from shared.events import PUBLIC_TYPES, ItemEvent
+from shared.model.events import PUBLIC_TYPES, ItemEvent
+from shared.store import keys
 
 # Any: AsyncAPI's own shape.
 Json = dict[str, Any]

@@ -13,8 +13,8 @@ from services.ingest.answers import AuditAnswer, AuditedAct
 from services.ingest.api_models import Source
 from services.ingest.gate import Gate
 from services.ingest.openapi import problems
-from shared import keys
-from shared.clock import from_ms, to_ms
+from shared.model.clock import from_ms, to_ms
+from shared.store import keys
 
 _READ_AT_ONCE = 500
 # A call looks at so many acts; where a filter lets few of them through, the next call goes on.

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from services.ingest.api_models import MAX_BODY_BYTES
-from shared.background import cancelled
-from shared.errors import Refused, TooLarge
-from shared.http_errors import problem_content
+from shared.http.errors import problem_content
+from shared.model.errors import Refused, TooLarge
+from shared.runtime.background import cancelled
 
 MAX_LINES = 10_000
 # Lines in work at once: they share their syncs to disk. Each may have 1 MiB, so this bounds the memory too.

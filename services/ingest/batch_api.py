@@ -14,8 +14,8 @@ from services.ingest.openapi import Json, problems
 from services.ingest.publication import Sender
 from services.ingest.publishing import Publisher
 from services.ingest.requests import trace_id
-from shared.auth import ApiKey
-from shared.errors import Unavailable, UnsupportedMediaType
+from shared.http.auth import ApiKey
+from shared.model.errors import Unavailable, UnsupportedMediaType
 
 MEDIA_TYPE = "application/x-ndjson"
 _MEDIA_TYPES = {MEDIA_TYPE, "application/ndjson", "application/jsonl"}

@@ -3,9 +3,9 @@
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.errors import Broken
-from shared.redis_client import on_masters
-from shared.settings import Settings
+from shared.model.errors import Broken
+from shared.runtime.settings import Settings
+from shared.store.redis_client import on_masters
 
 _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 

@@ -23,12 +23,12 @@ from services.ingest.idempotency import IdempotencyKeys
 from services.ingest.publication import Sender
 from services.ingest.publishing import Publisher
 from services.ingest.stream_walk import walk
-from shared import keys
-from shared.errors import NotFound, Unavailable
-from shared.ids import EventId, ItemId, event_id, item_id
-from shared.item_store import ItemStore
-from shared.items import Item, Withdrawal
-from shared.lua import load_script
+from shared.model.errors import NotFound, Unavailable
+from shared.model.ids import EventId, ItemId, event_id, item_id
+from shared.model.items import Item, Withdrawal
+from shared.store import keys
+from shared.store.item_store import ItemStore
+from shared.store.scripts import load_script
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from fastapi import Request
 from services.ingest.publication import Sender
 from services.ingest.rate_limit import RateLimiter
 from services.ingest.requests import if_match, trace_id
-from shared.auth import ApiKey, KeyRing, Scope
-from shared.errors import TooManyRequests
+from shared.http.auth import ApiKey, KeyRing, Scope
+from shared.model.errors import TooManyRequests
 
 
 class Gate:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.errors import Invalid, Refused
-from shared.ids import ItemId
+from shared.model.errors import Invalid, Refused
+from shared.model.ids import ItemId
+from shared.store import keys
 
 _KEPT_SECONDS = 24 * 3600
 _MOST_CHARS = 255

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from services.ingest.api_models import ItemBody
 from services.ingest.requests import refusal_of
-from shared.item_store import ItemStore
-from shared.site_file import Site
+from shared.model.site_file import Site
+from shared.store.item_store import ItemStore
 
 Body = TypeVar("Body", bound=ItemBody)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from services.ingest.api_models import IdentifiedItemBody, ItemBody, PreviewBody, WithdrawalBody
-from shared.site_file import Site
+from shared.model.site_file import Site
 
 # Any, everywhere below: OpenAPI's own shape.
 Json = dict[str, Any]

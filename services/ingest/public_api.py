@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest.answers import ItemsAnswer, ListedItem
 from services.ingest.openapi import problems
-from shared.errors import FieldError, Invalid
-from shared.ids import ItemId
-from shared.item_store import ItemStore, Place
-from shared.items import PublicItem
-from shared.listings import Listing
-from shared.site_file import Site
+from shared.model.errors import FieldError, Invalid
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
+from shared.model.listings import Listing
+from shared.model.site_file import Site
+from shared.store.item_store import ItemStore, Place
 
 # A page of the longest bodies ends early: a hundred of 1 MiB would be a hundred times what an answer may weigh.
 _MOST_BODY_CHARS = 2_000_000

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.ingest.api_models import ItemBody
-from shared.errors import Conflict, PreconditionFailed
-from shared.ids import ItemId
-from shared.item_store import Found
-from shared.item_writer import AuditNote, NewEvent, Write
-from shared.items import Item, Revision, State
-from shared.site_file import Site
-from shared.urls import item_path, month_of, slug_from_title
+from shared.model.errors import Conflict, PreconditionFailed
+from shared.model.ids import ItemId
+from shared.model.items import Item, Revision, State
+from shared.model.site_file import Site
+from shared.model.urls import item_path, month_of, slug_from_title
+from shared.store.item_store import Found
+from shared.store.item_writer import AuditNote, NewEvent, Write
 
 
 @dataclass(frozen=True)

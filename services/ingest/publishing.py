@@ -25,15 +25,15 @@ from services.ingest.publication import (
     wanted_path,
 )
 from services.ingest.withdrawal import is_withdrawn_so, withdrawing, withdrawn_content
-from shared.errors import FieldError, Invalid, NotFound, Unavailable
-from shared.ids import ItemId, item_id, new_trace_id
-from shared.item_store import Found, ItemStore
-from shared.item_writer import ItemWriter, Write
-from shared.items import Item, Revision, Withdrawal
-from shared.metrics import items_total
-from shared.redirects import redirect_target
-from shared.site_file import Site
-from shared.urls import slug_from_title
+from shared.model.errors import FieldError, Invalid, NotFound, Unavailable
+from shared.model.ids import ItemId, item_id, new_trace_id
+from shared.model.items import Item, Revision, Withdrawal
+from shared.model.site_file import Site
+from shared.model.urls import slug_from_title
+from shared.runtime.metrics import items_total
+from shared.store.item_store import Found, ItemStore
+from shared.store.item_writer import ItemWriter, Write
+from shared.store.redirects import redirect_target
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import keys
-from shared.lua import load_script
+from shared.store import keys
+from shared.store.scripts import load_script
 
 _WINDOW_MS = 60_000
 

@@ -21,12 +21,12 @@ from services.ingest.openapi import documented_body, problems
 from services.ingest.publishing import Publisher
 from services.ingest.requests import small_body
 from services.ingest.timeline import Timelines
-from shared.auth import Scope
-from shared.errors import NotFound, Unavailable
-from shared.ids import item_id
-from shared.item_store import ItemStore
-from shared.items import Item, Revision
-from shared.preview import Preview, preview_path
+from shared.http.auth import Scope
+from shared.model.errors import NotFound, Unavailable
+from shared.model.ids import item_id
+from shared.model.items import Item, Revision
+from shared.model.preview import Preview, preview_path
+from shared.store.item_store import ItemStore
 
 _ITEM = "/{source}/{external_id}"
 

@@ -7,10 +7,10 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from services.ingest.api_models import MAX_BODY_BYTES
-from shared.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
-from shared.http_errors import field_errors
-from shared.ids import new_trace_id
-from shared.tracing import current_trace_id
+from shared.http.errors import field_errors
+from shared.model.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
+from shared.model.ids import new_trace_id
+from shared.runtime.tracing import current_trace_id
 
 Small = TypeVar("Small", bound=BaseModel)
 

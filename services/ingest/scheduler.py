@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingest.publishing import Publisher
-from shared import keys
-from shared.clock import store_now, to_ms
-from shared.errors import Unavailable
-from shared.ids import ItemId
-from shared.item_store import ItemStore
-from shared.items import Item
+from shared.model.clock import store_now, to_ms
+from shared.model.errors import Unavailable
+from shared.model.ids import ItemId
+from shared.model.items import Item
+from shared.store import keys
+from shared.store.item_store import ItemStore
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from services.ingest.asyncapi import asyncapi
 from services.ingest.openapi import item_schema
-from shared.site_file import Site
+from shared.model.site_file import Site
 
 
 def schemas_router(site: Site, base_url: str) -> APIRouter:

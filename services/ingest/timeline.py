@@ -12,9 +12,9 @@ from services.ingest.answers import (
     Timeline,
     Visible,
 )
-from shared.ids import event_id
-from shared.items import Item, Revision
-from shared.receipts import RenderReceipt, read_receipt, read_tally
+from shared.model.ids import event_id
+from shared.model.items import Item, Revision
+from shared.store.receipts import RenderReceipt, read_receipt, read_tally
 
 
 class Timelines:

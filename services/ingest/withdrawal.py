@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from services.ingest.publication import Act, next_moment, shown_by_lists, standing
-from shared.item_store import Found
-from shared.item_writer import NewEvent, Write
-from shared.items import Item, Revision, Withdrawal
+from shared.model.items import Item, Revision, Withdrawal
+from shared.store.item_store import Found
+from shared.store.item_writer import NewEvent, Write
 
 # What an erased item leaves in its last event, so that subscribers find it in their own store: which lists it stood in.
 _LEFT_BY_ERASURE = {

@@ -1,7 +1,7 @@
 """`python -m services.notify`: run the service by its settings."""
 
 from services.notify.app import running
-from shared.server import serve
+from shared.http.server import serve
 
 if __name__ == "__main__":
     serve(running)

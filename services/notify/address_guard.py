@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from yarl import URL
 
 from services.notify.address_classes import Address, Network, literal_address, refused_class
-from shared.errors import ClarionError
+from shared.model.errors import ClarionError
 
 _SCHEMES = ("http", "https")
 

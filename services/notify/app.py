@@ -18,12 +18,12 @@ from services.notify.event_log import LogNoLongerReaches
 from services.notify.events_api import events_router
 from services.notify.replays_api import replays_router
 from services.notify.subscriptions_api import PROBLEM, oldest_kept, subscriptions_router
-from shared import http_errors
-from shared.auth import ApiKey, KeyRing
-from shared.health import health_router, store_answers
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.store_numbers import StoreWatch
+from shared.http import errors
+from shared.http.auth import ApiKey, KeyRing
+from shared.http.health import health_router, store_answers
+from shared.http.store_numbers import StoreWatch
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 
 
 @contextlib.asynccontextmanager
@@ -50,7 +50,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
 def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
     app = FastAPI(title="Clarion notify", docs_url=None, redoc_url=None)
     app.state.stopping = engine.stopping
-    http_errors.install(app)
+    errors.install(app)
 
     @app.exception_handler(LogNoLongerReaches)
     async def _too_old(_: Request, error: LogNoLongerReaches) -> Response:

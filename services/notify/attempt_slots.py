@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from services.notify.deliveries import Lease
-from shared.ids import SubscriptionId
+from shared.model.ids import SubscriptionId
 
 QUICK = 64
 SLOW = 2000

@@ -22,8 +22,8 @@ from services.notify.console_pages import ConsolePages, View
 from services.notify.console_session import Operator, Said, Sessions
 from services.notify.console_subscriptions import Subscriptions
 from services.notify.event_log import LogNoLongerReaches
-from shared.errors import NotFound, Refused, Unavailable
-from shared.ids import DeliveryId, SubscriptionId
+from shared.model.errors import NotFound, Refused, Unavailable
+from shared.model.ids import DeliveryId, SubscriptionId
 
 _MOST_DIGITS = 6
 # The id of an entry of a stream.

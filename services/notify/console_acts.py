@@ -15,10 +15,10 @@ from services.notify.delivery_history import DeliveryHistory
 from services.notify.replays import ReplayStore
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_requests import ResumeRequest
-from shared.dead_letters import DeadLetters
-from shared.errors import Invalid, NotFound
-from shared.ids import DeliveryId, SubscriptionId
-from shared.rebuild_wish import wish_for_rebuild
+from shared.model.errors import Invalid, NotFound
+from shared.model.ids import DeliveryId, SubscriptionId
+from shared.store.dead_letters import DeadLetters
+from shared.store.rebuild_request import wish_for_rebuild
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from redis.asyncio import Redis
 from services.notify.console_pages import View
 from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.subscription_store import SubscriptionStore
-from shared import keys
-from shared.dead_letters import DeadLetters
+from shared.store import keys
+from shared.store.dead_letters import DeadLetters
 
 _SHOWN = 100
 

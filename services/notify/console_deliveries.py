@@ -11,8 +11,8 @@ from services.notify.delivery_history import DeliveryHistory
 from services.notify.event_log import EventLog
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore
-from shared.auth import ApiKey
-from shared.ids import DeliveryId, LogId, SubscriptionId
+from shared.http.auth import ApiKey
+from shared.model.ids import DeliveryId, LogId, SubscriptionId
 
 
 class Deliveries:

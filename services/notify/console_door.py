@@ -21,7 +21,7 @@ from services.notify.console_session import (
     SignInThrottle,
     csrf_token,
 )
-from shared.errors import Refused, TooLarge, Unavailable
+from shared.model.errors import Refused, TooLarge, Unavailable
 
 log = structlog.get_logger()
 

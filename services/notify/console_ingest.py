@@ -6,7 +6,7 @@ import httpx
 import structlog
 
 from services.notify.console_session import Operator
-from shared.errors import Refused, Unavailable
+from shared.model.errors import Refused, Unavailable
 
 log = structlog.get_logger()
 

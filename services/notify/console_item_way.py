@@ -13,11 +13,11 @@ from services.notify.event_log import EventLog
 from services.notify.filter import Listener, candidate
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
-from shared.clock import from_ms
-from shared.events import PUBLIC_TYPES, LoggedEvent
-from shared.ids import DeliveryId, EventId, delivery_id
-from shared.items import Item, Revision
-from shared.receipts import RenderReceipt, Tally, read_receipt, read_tally
+from shared.model.clock import from_ms
+from shared.model.events import PUBLIC_TYPES, LoggedEvent
+from shared.model.ids import DeliveryId, EventId, delivery_id
+from shared.model.items import Item, Revision
+from shared.store.receipts import RenderReceipt, Tally, read_receipt, read_tally
 
 # Deliveries of one event that are looked up; the page says so where there are more.
 _DELIVERIES_SHOWN = 200

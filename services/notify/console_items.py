@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 
 from services.notify.console_item_way import Way, WayReader
 from services.notify.console_pages import View
-from shared import keys
-from shared.clock import from_ms
-from shared.errors import NotFound
-from shared.ids import ItemId, item_id
-from shared.item_store import ItemStore
-from shared.items import Item, Revision
+from shared.model.clock import from_ms
+from shared.model.errors import NotFound
+from shared.model.ids import ItemId, item_id
+from shared.model.items import Item, Revision
+from shared.store import keys
+from shared.store.item_store import ItemStore
 
 _SHOWN = 50
 _ACTS_READ = 200

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from shared.errors import Refused
+from shared.model.errors import Refused
 
 log = structlog.get_logger()
 

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from services.notify.console_pages import View, span
 from services.notify.console_rates import RateWatch
 from services.notify.log_position import position
-from shared import keys
-from shared.clock import from_ms
-from shared.events import PUBLIC_TYPES, AnnouncedEvent
-from shared.ids import LogId
-from shared.rebuild_wish import read_rebuild_wish
-from shared.store_numbers import GroupNumbers, ServerNumbers, StoreNumbers, StoreWatch
+from shared.http.store_numbers import GroupNumbers, ServerNumbers, StoreNumbers, StoreWatch
+from shared.model.clock import from_ms
+from shared.model.events import PUBLIC_TYPES, AnnouncedEvent
+from shared.model.ids import LogId
+from shared.store import keys
+from shared.store.rebuild_request import read_rebuild_wish
 
 _NEWEST_EVENTS = 10
 # Among them may be entries that are for no webhook.

@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from services.notify.console_session import Operator, Said
-from shared.clock import from_ms, iso
-from shared.events import PUBLIC_TYPES
+from shared.model.clock import from_ms, iso
+from shared.model.events import PUBLIC_TYPES
 
 _PACKAGE = __name__.rpartition(".")[0]
 _MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}

@@ -11,8 +11,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared import keys
-from shared.background import repeated
+from shared.runtime.background import repeated
+from shared.store import keys
 
 log = structlog.get_logger()
 

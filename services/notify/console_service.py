@@ -22,9 +22,9 @@ from services.notify.console_subscriptions import Sources, Subscriptions
 from services.notify.delivery_history import DeliveryHistory
 from services.notify.engine import Engine
 from services.notify.secret_box import SecretBox
-from shared.auth import KeyRing
-from shared.background import background
-from shared.settings import Settings
+from shared.http.auth import KeyRing
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
 
 
 @contextlib.asynccontextmanager

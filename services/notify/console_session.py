@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.notify.secret_box import SecretBox, UnreadableSecret
-from shared import keys
-from shared.auth import ApiKey, KeyRing
-from shared.clock import store_now, to_ms
-from shared.errors import Forbidden, Refused, TooManyRequests, Unauthorized
-from shared.settings import Settings
+from shared.http.auth import ApiKey, KeyRing
+from shared.model.clock import store_now, to_ms
+from shared.model.errors import Forbidden, Refused, TooManyRequests, Unauthorized
+from shared.runtime.settings import Settings
+from shared.store import keys
 
 SESSION_COOKIE = "clarion_console"
 # Signing in has a cookie of its own: a link from elsewhere comes without the session's (SameSite=Strict), and the form

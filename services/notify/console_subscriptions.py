@@ -13,9 +13,9 @@ from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
 from services.notify.websub_subscriptions import FeedSubscription, FeedSubscriptionStore
-from shared.auth import ApiKey
-from shared.clock import from_ms
-from shared.ids import SubscriptionId
+from shared.http.auth import ApiKey
+from shared.model.clock import from_ms
+from shared.model.ids import SubscriptionId
 
 _SHOWN = 100
 _ATTEMPTS_SHOWN = 25

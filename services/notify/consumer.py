@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 from services.notify.event_log import EventLog
 from services.notify.shard_advance import LogReading, ShardAdvance
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
-from shared import keys
-from shared.background import background
-from shared.dead_letters import DeadLetters
-from shared.streams import Entry
+from shared.runtime.background import background
+from shared.store import keys
+from shared.store.dead_letters import DeadLetters
+from shared.store.streams import Entry
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from services.notify.deliveries import Delivery, subscription_of
 from services.notify.subscription_store import SubscriptionStore
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
-from shared.keys import Shard
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.store.keys import Shard
 
 _SCANNED_AT_ONCE = 500
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic_core import from_json, to_json
 
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 
 Reason = Literal["dns", "blocked_address", "tls", "connect", "timeout", "too_large", "status", "interrupted", "expired"]
 """Why an attempt failed. `expired`: the log no longer has the event, there is nothing left to send."""

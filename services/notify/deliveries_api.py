@@ -9,8 +9,8 @@ from services.notify.deliveries import subscription_of
 from services.notify.delivery_history import DeliveryHistory
 from services.notify.subscribing import Subscribing
 from services.notify.subscriptions_api import Authenticate
-from shared.auth import ApiKey
-from shared.ids import DeliveryId, SubscriptionId
+from shared.http.auth import ApiKey
+from shared.model.ids import DeliveryId, SubscriptionId
 
 
 def deliveries_router(

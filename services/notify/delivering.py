@@ -27,9 +27,9 @@ from services.notify.log_position import position
 from services.notify.retry_policy import next_delay
 from services.notify.sender import Message
 from services.notify.subscriptions import Subscription
-from shared import metrics
-from shared.clock import to_ms
-from shared.ids import SubscriptionId, new_trace_id
+from shared.model.clock import to_ms
+from shared.model.ids import SubscriptionId, new_trace_id
+from shared.runtime import metrics
 
 log = structlog.get_logger()
 

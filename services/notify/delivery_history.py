@@ -11,9 +11,9 @@ from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.deliveries import Delivery, subscription_of
 from services.notify.delivery_queue import ATTEMPTS_KEPT, ATTEMPTS_KEPT_FOR
 from services.notify.subscription_store import SubscriptionStore
-from shared.clock import from_ms, iso, store_now, to_ms
-from shared.errors import NotFound
-from shared.ids import DeliveryId, SubscriptionId
+from shared.model.clock import from_ms, iso, store_now, to_ms
+from shared.model.errors import NotFound
+from shared.model.ids import DeliveryId, SubscriptionId
 
 Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
 DeliveryStatus = Literal["queued", "waiting", "in_hand", "delivered", "given_up"]

@@ -25,8 +25,8 @@ from services.notify.deliveries import (
 from services.notify.retry_policy import LONGEST_RETRY_AFTER
 from services.notify.script_runner import Call, ScriptRunner, numbered
 from services.notify.subscriptions import Subscription
-from shared.ids import DeliveryId, SubscriptionId
-from shared.keys import Shard, delivery_tally
+from shared.model.ids import DeliveryId, SubscriptionId
+from shared.store.keys import Shard, delivery_tally
 
 ATTEMPTS_KEPT = 100
 ATTEMPTS_KEPT_FOR = timedelta(days=7)

@@ -18,8 +18,8 @@ from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTur
 from services.notify.flights import HAND_BACK_SECONDS, Flight, Flights
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
 from services.notify.subscriptions import Subscription
-from shared.background import GRACE_SECONDS, begun, cancelled
-from shared.ids import SubscriptionId
+from shared.model.ids import SubscriptionId
+from shared.runtime.background import GRACE_SECONDS, begun, cancelled
 
 log = structlog.get_logger()
 

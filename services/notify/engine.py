@@ -26,11 +26,11 @@ from services.notify.stopping import StoppedTogether
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
 from services.notify.websub import WebSub, assemble_websub
-from shared import keys
-from shared.background import background
-from shared.janitor import Janitor, Retention
-from shared.settings import Settings
-from shared.streams import StreamConsumer
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.janitor import Janitor, Retention
+from shared.store.streams import StreamConsumer
 
 # A lease outlasts the attempt it is for, or the delivery would be made twice.
 _LEASE_MARGIN = timedelta(seconds=5)

@@ -17,11 +17,11 @@ from redis.asyncio import Redis
 
 from services.notify.dead_deliveries import DeadDeliveries
 from services.notify.subscription_store import ShardMirror, SubscriptionStore
-from shared import keys
-from shared.background import background, repeated
-from shared.clock import store_now, to_ms
-from shared.ids import EventId, ItemId, SubscriptionId, event_id
-from shared.lua import load_script
+from shared.model.clock import store_now, to_ms
+from shared.model.ids import EventId, ItemId, SubscriptionId, event_id
+from shared.runtime.background import background, repeated
+from shared.store import keys
+from shared.store.scripts import load_script
 
 log = structlog.get_logger()
 

@@ -10,10 +10,10 @@ import structlog
 from redis.asyncio import Redis
 
 from services.notify.log_position import LOG_START, position
-from shared import keys
-from shared.errors import Refused
-from shared.events import AnnouncedEvent, LoggedEvent
-from shared.ids import LogId
+from shared.model.errors import Refused
+from shared.model.events import AnnouncedEvent, LoggedEvent
+from shared.model.ids import LogId
+from shared.store import keys
 
 log = structlog.get_logger()
 

@@ -14,8 +14,8 @@ from starlette.types import Message, Send
 
 from services.notify.event_log import EventLog, LogNoLongerReaches
 from services.notify.log_position import is_before
-from shared.events import PUBLIC_TYPES, LoggedEvent
-from shared.ids import LogId
+from shared.model.events import PUBLIC_TYPES, LoggedEvent
+from shared.model.ids import LogId
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from services.notify.filter import Candidate, Listener
 from services.notify.log_position import Cursor
-from shared.events import AnnouncedEvent
-from shared.ids import DeliveryId, LogId, SubscriptionId, delivery_id
+from shared.model.events import AnnouncedEvent
+from shared.model.ids import DeliveryId, LogId, SubscriptionId, delivery_id
 
 
 @dataclass(frozen=True)

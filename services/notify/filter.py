@@ -6,8 +6,8 @@ from pydantic_core import from_json
 
 from services.notify.log_position import Position, position
 from services.notify.subscriptions import Filter, Subscription
-from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
-from shared.ids import LogId, SubscriptionId
+from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
+from shared.model.ids import LogId, SubscriptionId
 
 
 @dataclass(frozen=True)

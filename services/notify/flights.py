@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.notify.attempt_slots import AttemptSlots, UnderWay
-from shared.ids import SubscriptionId
+from shared.model.ids import SubscriptionId
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import httptools
 
-from shared.errors import ClarionError
+from shared.model.errors import ClarionError
 
 Failure = Literal["dns", "blocked_address", "tls", "connect", "timeout", "too_large"]
 """Why there was no answer."""

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from services.notify.attempt_slots import AttemptSlots, UnderWay
 from services.notify.deliveries import Lease
 from services.notify.flights import HAND_BACK_SECONDS, Flight, Flights
-from shared.background import GRACE_SECONDS, begun
+from shared.runtime.background import GRACE_SECONDS, begun
 
 log = structlog.get_logger()
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.ids import LogId, SubscriptionId
+from shared.model.ids import LogId, SubscriptionId
 
 LOG_START = LogId("0-0")
 

@@ -9,11 +9,11 @@ from services.notify.deliveries import Delivery
 from services.notify.log_position import LOG_START
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import ENDPOINT_DISABLED, Subscription
-from shared.background import background, repeated
-from shared.clock import iso, to_ms
-from shared.errors import NotFound
-from shared.events import webhook_body
-from shared.ids import EventId, SubscriptionId, delivery_id
+from shared.model.clock import iso, to_ms
+from shared.model.errors import NotFound
+from shared.model.events import webhook_body
+from shared.model.ids import EventId, SubscriptionId, delivery_id
+from shared.runtime.background import background, repeated
 
 log = structlog.get_logger()
 

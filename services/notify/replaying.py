@@ -15,10 +15,10 @@ from services.notify.filter import CompiledFilter, candidate
 from services.notify.log_position import is_before
 from services.notify.replays import Replay, ReplayStore
 from services.notify.subscription_store import SubscriptionStore
-from shared.background import background
-from shared.clock import store_now, to_ms
-from shared.ids import LogId, delivery_id
-from shared.keys import Shard
+from shared.model.clock import store_now, to_ms
+from shared.model.ids import LogId, delivery_id
+from shared.runtime.background import background
+from shared.store.keys import Shard
 
 log = structlog.get_logger()
 

@@ -13,11 +13,11 @@ from services.notify.event_log import EventLog, LogNoLongerReaches
 from services.notify.log_position import LOG_START, is_before, position
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
-from shared.clock import store_now, to_ms
-from shared.errors import NotFound
-from shared.ids import LogId, SubscriptionId
-from shared.keys import Shard
-from shared.lua import load_script
+from shared.model.clock import store_now, to_ms
+from shared.model.errors import NotFound
+from shared.model.ids import LogId, SubscriptionId
+from shared.store.keys import Shard
+from shared.store.scripts import load_script
 
 Only = Literal["failed", "all"]
 

@@ -12,9 +12,9 @@ from services.notify.replays import Only, Replay, ReplayStore
 from services.notify.subscribing import Subscribing
 from services.notify.subscription_requests import parse_plain
 from services.notify.subscriptions_api import Authenticate
-from shared.auth import ApiKey
-from shared.clock import from_ms, iso
-from shared.ids import SubscriptionId
+from shared.http.auth import ApiKey
+from shared.model.clock import from_ms, iso
+from shared.model.ids import SubscriptionId
 
 
 class ReplayRequest(BaseModel):

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from services.notify.websub_hub import HubDoors, read_form
 from services.notify.websub_requests import HubRefused, checked_callback, form_fields, new_request_number
 from services.notify.websub_subscriptions import FeedRequest, feed_subscription_id
-from shared.errors import Unavailable
-from shared.urls import RSSCLOUD_PATH
+from shared.model.errors import Unavailable
+from shared.model.urls import RSSCLOUD_PATH
 
 # Readers register again every 24 hours; the hour more is for those that are late.
 _LEASE = timedelta(hours=25)

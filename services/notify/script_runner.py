@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from shared.lua import script_text
+from shared.store.scripts import script_text
 
 _Name = TypeVar("_Name", bound=str)
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-from shared.errors import ClarionError
+from shared.model.errors import ClarionError
 
 _NONCE_BYTES = 12
 

@@ -16,9 +16,9 @@ from services.notify.retry_policy import outcome_of, parse_retry_after
 from services.notify.secret_box import SecretBox
 from services.notify.signer import SigningKey, signature_header, signing_key
 from services.notify.subscriptions import Subscription
-from shared import tracing
-from shared.ids import SubscriptionId
-from shared.trace_step import Step
+from shared.model.ids import SubscriptionId
+from shared.runtime import tracing
+from shared.runtime.trace_step import Step
 
 ANSWER_KEPT_BYTES = 4096
 USER_AGENT = f"Clarion/{version('clarion')}"

@@ -18,12 +18,12 @@ from services.notify.log_position import Cursor, is_before, position
 from services.notify.script_runner import numbered
 from services.notify.subscription_store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription
-from shared import tracing
-from shared.errors import NotFound
-from shared.ids import LogId, SubscriptionId
-from shared.keys import Shard, delivery_tally
-from shared.lua import load_script
-from shared.trace_step import Step
+from shared.model.errors import NotFound
+from shared.model.ids import LogId, SubscriptionId
+from shared.runtime import tracing
+from shared.runtime.trace_step import Step
+from shared.store.keys import Shard, delivery_tally
+from shared.store.scripts import load_script
 
 log = structlog.get_logger()
 

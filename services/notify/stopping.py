@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shared.background import GRACE_SECONDS, cancelled
+from shared.runtime.background import GRACE_SECONDS, cancelled
 
 _Entered = TypeVar("_Entered")
 

@@ -15,11 +15,11 @@ from services.notify.signer import new_secret
 from services.notify.subscription_requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import ENDPOINT_DISABLED, PING, Filter, SealedSecret, State, Subscription
-from shared.auth import ApiKey
-from shared.clock import store_now, to_ms
-from shared.errors import Conflict, Forbidden, NotFound
-from shared.events import webhook_body
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId, delivery_id, new_subscription_id, new_trace_id
+from shared.http.auth import ApiKey
+from shared.model.clock import store_now, to_ms
+from shared.model.errors import Conflict, Forbidden, NotFound
+from shared.model.events import webhook_body
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId, delivery_id, new_subscription_id, new_trace_id
 
 Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
 

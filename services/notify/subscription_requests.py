@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from services.notify.address_guard import AddressGuard, url_problem
 from services.notify.signer import signing_key
 from services.notify.subscriptions import KNOWN_TYPES
-from shared.errors import FieldError, Invalid, Malformed, TooLarge
-from shared.http_errors import field_errors
+from shared.http.errors import field_errors
+from shared.model.errors import FieldError, Invalid, Malformed, TooLarge
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_URL_CHARS = 2048

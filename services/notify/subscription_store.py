@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from services.notify.filter import Listener
 from services.notify.log_position import Cursor
 from services.notify.subscriptions import Subscription, shard_number
-from shared import keys
-from shared.errors import ClarionError, NotFound, Unavailable
-from shared.ids import LogId, SubscriptionId
-from shared.keys import Shard
-from shared.lua import load_script
+from shared.model.errors import ClarionError, NotFound, Unavailable
+from shared.model.ids import LogId, SubscriptionId
+from shared.store import keys
+from shared.store.keys import Shard
+from shared.store.scripts import load_script
 
 # A mirror that lags behind by more changes reads its whole shard again.
 CHANGES_REMEMBERED = 1000

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.events import PUBLIC_TYPES
-from shared.ids import LogId, SubscriptionId
+from shared.model.events import PUBLIC_TYPES
+from shared.model.ids import LogId, SubscriptionId
 
 State = Literal["active", "paused", "disabled"]
 PING = "ping.v1"

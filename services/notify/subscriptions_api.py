@@ -17,10 +17,10 @@ from services.notify.subscription_requests import (
     parse,
 )
 from services.notify.subscriptions import Subscription
-from shared.auth import ApiKey
-from shared.clock import iso, to_ms
-from shared.http_errors import problem_content
-from shared.ids import SubscriptionId
+from shared.http.auth import ApiKey
+from shared.http.errors import problem_content
+from shared.model.clock import iso, to_ms
+from shared.model.ids import SubscriptionId
 
 Authenticate = Callable[[str | None], Awaitable[ApiKey]]
 KeyOf = Callable[[Request], Awaitable[ApiKey]]

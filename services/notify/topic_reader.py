@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from shared.urls import FEED_FORMATS, FEED_MEDIA_TYPES, MAX_PATH_CHARS, feed_path, link_header
+from shared.model.urls import FEED_FORMATS, FEED_MEDIA_TYPES, MAX_PATH_CHARS, feed_path, link_header
 
 _FEED = re.compile(rf"(?P<list_path>(?:/[^/]+)+/)feed\.(?P<format>{'|'.join(FEED_FORMATS)})")
 # Archives hold what was, and nobody is told of them.

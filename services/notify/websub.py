@@ -26,8 +26,8 @@ from services.notify.websub_queue import (
 )
 from services.notify.websub_subscriptions import FeedSubscriptionStore
 from services.notify.websub_verification import Verification
-from shared.keys import Shard
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store.keys import Shard
 
 # Being in hand outlasts the attempt it is for, or the attempt would be made twice.
 _MARGIN = timedelta(seconds=5)

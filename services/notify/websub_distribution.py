@@ -21,7 +21,7 @@ from services.notify.topic_reader import Topic, TopicReader
 from services.notify.websub_queue import FeedLease, FeedSettlement
 from services.notify.websub_requests import new_request_number
 from services.notify.websub_subscriptions import FeedRequest, FeedSubscription
-from shared import metrics
+from shared.runtime import metrics
 
 log = structlog.get_logger()
 

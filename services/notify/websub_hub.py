@@ -19,7 +19,7 @@ from services.notify.websub_requests import (
     parse_request,
 )
 from services.notify.websub_subscriptions import FeedRequest, feed_subscription_id
-from shared.errors import Unavailable
+from shared.model.errors import Unavailable
 
 _FORM = "application/x-www-form-urlencoded"
 _RETRY_AFTER = {"Retry-After": "60"}

@@ -10,8 +10,8 @@ from services.notify.log_position import LOG_START, is_before, position
 from services.notify.script_runner import Call, ScriptRunner
 from services.notify.shard_advance import LogReading
 from services.notify.websub_subscriptions import script_keys
-from shared.ids import LogId
-from shared.keys import Shard
+from shared.model.ids import LogId
+from shared.store.keys import Shard
 
 _MOVE_IDLE_SECONDS = 1.0
 

@@ -16,8 +16,8 @@ from services.notify.log_position import LOG_START
 from services.notify.script_runner import Call, ScriptRunner
 from services.notify.subscriptions import shard_number
 from services.notify.websub_subscriptions import FeedRequest, FeedSubscription, script_keys
-from shared.ids import DeliveryId, EventId, SubscriptionId
-from shared.keys import Shard
+from shared.model.ids import DeliveryId, EventId, SubscriptionId
+from shared.store.keys import Shard
 
 FEED_CHANGED = "feed.changed"
 """What attempts of these deliveries are listed as."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from services.notify.address_guard import AddressGuard, url_problem
 from services.notify.subscription_requests import MAX_URL_CHARS
-from shared.errors import Refused
+from shared.model.errors import Refused
 
 MAX_BODY_BYTES = 64 * 1024
 # "MUST be less than 200 bytes in length" (section 5.1).

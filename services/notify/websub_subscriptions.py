@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from services.notify.log_position import LOG_START, position
 from services.notify.script_runner import Call, ScriptRunner
 from services.notify.subscriptions import shard_number
-from shared.errors import Unavailable
-from shared.ids import LogId, SubscriptionId
-from shared.keys import Shard
+from shared.model.errors import Unavailable
+from shared.model.ids import LogId, SubscriptionId
+from shared.store.keys import Shard
 
 Protocol = Literal["websub", "rsscloud"]
 # About 20 MB of requests in all, before callers are asked to come again.

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
-from shared.items import Revision
-from shared.listings import Listing
-from shared.lua import load_script
-from shared.receipts import NO_FILES, REVISIONS_KEPT, ShownFiles
-from shared.streams import Entry
-from shared.urls import FEED_FORMATS, feed_path
+from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
+from shared.model.items import Revision
+from shared.model.listings import Listing
+from shared.model.urls import FEED_FORMATS, feed_path
+from shared.store import keys
+from shared.store.receipts import NO_FILES, REVISIONS_KEPT, ShownFiles
+from shared.store.scripts import load_script
+from shared.store.streams import Entry
 
 # Standard Webhooks asks for less than 20 kB, of which type and timestamp take a hundred.
 _MAX_DATA_BYTES = 19_800

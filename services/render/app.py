@@ -11,16 +11,17 @@ from services.render.previews import PreviewRoutes
 from services.render.rebuild_on_demand import RebuildOnDemand
 from services.render.site_answers import SiteAnswers
 from services.render.sync_mark import SyncMark
-from shared import http_errors, keys
-from shared.background import background
-from shared.health import health_router, store_answers
-from shared.item_store import ItemStore
-from shared.janitor import Janitor, Retention
-from shared.redis_client import connect
-from shared.replication import Replication
-from shared.settings import Settings
-from shared.store_numbers import StoreWatch
-from shared.streams import Entry, Handle, StreamConsumer
+from shared.http import errors
+from shared.http.health import health_router, store_answers
+from shared.http.store_numbers import StoreWatch
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_store import ItemStore
+from shared.store.janitor import Janitor, Retention
+from shared.store.redis_client import connect
+from shared.store.replication import Replication
+from shared.store.streams import Entry, Handle, StreamConsumer
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +42,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             claim_after=settings.claim_after,
         )
         app = FastAPI(title="Clarion site", openapi_url=None)
-        http_errors.install(app)
+        errors.install(app)
 
         async def ready() -> bool:
             return stream.healthy and await store_answers(redis)

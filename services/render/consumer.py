@@ -17,18 +17,18 @@ from services.render.purging import PurgeHook
 from services.render.receipts import shown_files
 from services.render.searching import Search
 from services.render.written import Written
-from shared import keys
-from shared.clock import to_ms
-from shared.dead_letters import DeadLetters
-from shared.events import ItemEvent
-from shared.ids import ItemId
-from shared.item_store import ItemStore
-from shared.items import Item, PublicItem, Revision
-from shared.metrics import render_batch_seconds, visible_seconds
-from shared.receipts import ShownFiles
-from shared.streams import Entry
-from shared.trace_step import Step
-from shared.tracing import record
+from shared.model.clock import to_ms
+from shared.model.events import ItemEvent
+from shared.model.ids import ItemId
+from shared.model.items import Item, PublicItem, Revision
+from shared.runtime.metrics import render_batch_seconds, visible_seconds
+from shared.runtime.trace_step import Step
+from shared.runtime.tracing import record
+from shared.store import keys
+from shared.store.dead_letters import DeadLetters
+from shared.store.item_store import ItemStore
+from shared.store.receipts import ShownFiles
+from shared.store.streams import Entry
 
 log = structlog.get_logger()
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from services.render.standing_pages import StandingPages
 from services.render.theme import Theme
-from shared.site_file import Site
-from shared.site_record import SiteRecord
+from shared.model.site_file import Site
+from shared.store.site_record import SiteRecord
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from services.render.pages import (
     block_of,
 )
 from services.render.steps import in_steps
-from shared import keys
-from shared.listings import Listing
-from shared.site_file import Site
+from shared.model.listings import Listing
+from shared.model.site_file import Site
+from shared.store import keys
 
 _READ_AT_ONCE = 500
 

@@ -24,10 +24,10 @@ from services.render.page_data import (
     section_places,
     tag_name,
 )
-from shared.clock import iso
-from shared.ids import ItemId
-from shared.items import Attachment, Image, PublicItem
-from shared.site_file import Site
+from shared.model.clock import iso
+from shared.model.ids import ItemId
+from shared.model.items import Attachment, Image, PublicItem
+from shared.model.site_file import Site
 
 ATOM = "http://www.w3.org/2005/Atom"
 CONTENT = "http://purl.org/rss/1.0/modules/content/"

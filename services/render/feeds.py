@@ -22,11 +22,11 @@ from services.render.feed_entries import (
 )
 from services.render.markup import printable
 from services.render.page_data import in_language, listing_name
-from shared.clock import iso
-from shared.ids import ItemId
-from shared.listings import Listing
-from shared.site_file import Site
-from shared.urls import RSSCLOUD_PATH, FeedFormat, feed_path
+from shared.model.clock import iso
+from shared.model.ids import ItemId
+from shared.model.listings import Listing
+from shared.model.site_file import Site
+from shared.model.urls import RSSCLOUD_PATH, FeedFormat, feed_path
 
 __all__ = ["Feed", "FeedEntry", "FeedHead", "Tombstone", "atom", "feed_entry_of", "feed_head_of", "json_feed", "rss"]
 

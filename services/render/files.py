@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.clock import to_ms
-from shared.items import PublicItem
+from shared.model.clock import to_ms
+from shared.model.items import PublicItem
 
 
 @dataclass(frozen=True)

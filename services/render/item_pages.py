@@ -8,9 +8,9 @@ from services.render.files import File, page_time_ns
 from services.render.page_data import Translation
 from services.render.pieces import PieceCache
 from services.render.public_items import PublicItems
-from shared.ids import ItemId
-from shared.item_store import ItemStore
-from shared.items import PublicItem
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
+from shared.store.item_store import ItemStore
 
 
 @dataclass(frozen=True)

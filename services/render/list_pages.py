@@ -23,10 +23,10 @@ from services.render.pages import (
 )
 from services.render.pieces import PieceCache
 from services.render.sitemaps import news_sitemap
-from shared.clock import to_ms
-from shared.items import PublicItem
-from shared.listings import Listing
-from shared.urls import feed_path
+from shared.model.clock import to_ms
+from shared.model.items import PublicItem
+from shared.model.listings import Listing
+from shared.model.urls import feed_path
 
 
 class ListPages:

@@ -22,13 +22,13 @@ from services.render.pages import (
 )
 from services.render.public_items import PublicItems
 from services.render.ticks import NEWS_AGE, last_tick
-from shared import keys
-from shared.clock import from_ms
-from shared.ids import ItemId
-from shared.items import PublicItem
-from shared.listings import Listing
-from shared.lua import load_script
-from shared.site_file import Section
+from shared.model.clock import from_ms
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
+from shared.model.listings import Listing
+from shared.model.site_file import Section
+from shared.store import keys
+from shared.store.scripts import load_script
 
 NEWEST_ON_PAGE = 20
 NEWEST_ON_HOME = 6

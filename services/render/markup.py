@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 import nh3
 from markdown_it import MarkdownIt
 
-from shared.items import BodyFormat
+from shared.model.items import BodyFormat
 
 _FLOW = {"p", "div", "blockquote", "pre", "hr", "figure", "figcaption", "details", "summary"}
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}

@@ -8,13 +8,13 @@ from typing import Any, get_args
 from redis.asyncio import Redis
 
 from services.render.pages import ARCHIVE_PLACES, MonthPlace, PlaceKind, block_of
-from shared import keys
-from shared.events import LeftBlock
-from shared.ids import ItemId
-from shared.items import PublicItem
-from shared.listings import Listing, listings_of
-from shared.site_file import Site
-from shared.urls import month_of
+from shared.model.events import LeftBlock
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
+from shared.model.listings import Listing, listings_of
+from shared.model.site_file import Site
+from shared.model.urls import month_of
+from shared.store import keys
 
 Last = Mapping[str, int]
 """The last number given out in each month (`yyyymm`)."""

@@ -16,10 +16,10 @@ from services.render.markup import (
     text_of,
 )
 from services.render.words import Language, shipped_language
-from shared.items import Attachment, Image, PublicItem, Revision
-from shared.listings import Listing
-from shared.site_file import Site, Words
-from shared.urls import section_path, tag_path
+from shared.model.items import Attachment, Image, PublicItem, Revision
+from shared.model.listings import Listing
+from shared.model.site_file import Site, Words
+from shared.model.urls import section_path, tag_path
 
 EXCERPT_CHARS = 200
 # So much of a body holds the excerpt, unless it is nearly all tags: a card need not render a long decree.

@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from services.render.page_data import Place, in_language, listing_name, section_name
 from services.render.words import Language
-from shared.items import Image
-from shared.listings import Listing
-from shared.site_file import Site
-from shared.urls import FEED_FORMATS, feed_path, home_path, latest_fragment_path, section_path
+from shared.model.items import Image
+from shared.model.listings import Listing
+from shared.model.site_file import Site
+from shared.model.urls import FEED_FORMATS, feed_path, home_path, latest_fragment_path, section_path
 
 _FEED_NAMES = {"rss": "RSS", "atom": "Atom", "json": "JSON Feed"}
 _FEED_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}

@@ -17,9 +17,9 @@ from services.render.pages import (
     SitemapPart,
     block_of,
 )
-from shared.items import Revision
-from shared.listings import Listing, listings_of
-from shared.site_file import Site
+from shared.model.items import Revision
+from shared.model.listings import Listing, listings_of
+from shared.model.site_file import Site
 
 
 @dataclass(frozen=True)

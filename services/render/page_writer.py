@@ -22,7 +22,7 @@ from services.render.sitemap_writer import SitemapWriter
 from services.render.steps import in_steps
 from services.render.syncing import sync
 from services.render.written import Written
-from shared.items import PublicItem
+from shared.model.items import PublicItem
 
 # So many locks are held at once, each an open file; a batch of a hundred events concerns a few hundred pages.
 _AT_ONCE = 50

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.render.page_data import archive_path
-from shared.listings import Listing
-from shared.urls import FEED_FORMATS, FeedFormat, feed_path, latest_fragment_path
+from shared.model.listings import Listing
+from shared.model.urls import FEED_FORMATS, FeedFormat, feed_path, latest_fragment_path
 
 # How many numbered places of a month stand on one page of its archive, in one of its feeds, in one sitemap.
 ARCHIVE_PLACES = 100

@@ -35,13 +35,13 @@ from services.render.theme import Theme
 from services.render.ticks import Ticker
 from services.render.veto import Veto
 from services.render.web import SiteRoutes
-from shared.dead_letters import DeadLetters
-from shared.errors import ClarionError
-from shared.item_store import ItemStore
-from shared.item_writer import ItemWriter
-from shared.settings import Settings
-from shared.site_file import Site, load_site
-from shared.site_record import SiteRecord, adopt_site, read_site
+from shared.model.errors import ClarionError
+from shared.model.site_file import Site, load_site
+from shared.runtime.settings import Settings
+from shared.store.dead_letters import DeadLetters
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter
+from shared.store.site_record import SiteRecord, adopt_site, read_site
 
 
 class OtherEdition(ClarionError):

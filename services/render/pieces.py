@@ -7,8 +7,8 @@ from datetime import datetime
 from services.render.edition import Edition
 from services.render.feeds import FeedEntry, feed_entry_of
 from services.render.page_data import Card
-from shared.ids import ItemId
-from shared.items import PublicItem
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
 
 # A card and a feed entry are about 30 kB for an item of 5 kB: some 60 MB when full, and every list is served from it.
 _KEPT = 2000

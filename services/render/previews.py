@@ -7,11 +7,11 @@ from pydantic import SecretStr
 
 from services.render.edition import Edition
 from services.render.site_answers import SiteAnswers
-from shared.ids import ItemId
-from shared.item_store import ItemStore
-from shared.items import Item, PublicItem, Revision
-from shared.preview import PREVIEW_PATH, read_preview
-from shared.urls import item_path, month_of, slug_from_title
+from shared.model.ids import ItemId
+from shared.model.items import Item, PublicItem, Revision
+from shared.model.preview import PREVIEW_PATH, read_preview
+from shared.model.urls import item_path, month_of, slug_from_title
+from shared.store.item_store import ItemStore
 
 
 class PreviewRoutes:

@@ -4,9 +4,9 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from shared.ids import ItemId
-from shared.item_store import ItemStore
-from shared.items import Item, PublicItem, Revision
+from shared.model.ids import ItemId
+from shared.model.items import Item, PublicItem, Revision
+from shared.store.item_store import ItemStore
 
 # A revision takes about three times its body's length in memory: some 100 MB when full.
 _KEPT_CHARS = 32_000_000

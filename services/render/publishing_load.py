@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from shared import keys
+from shared.store import keys
 
 _LOOK_AGAIN_SECONDS = 0.005
 # Under a stream of events that never ends, or one that nobody works off, other work still gets on: so long a wait buys

@@ -37,9 +37,9 @@ from services.render.searching import Search
 from services.render.site_files import SiteFiles
 from services.render.site_pages import pages_named
 from services.render.steps import in_steps
-from shared import keys
-from shared.ids import ItemId
-from shared.urls import FRAGMENTS
+from shared.model.ids import ItemId
+from shared.model.urls import FRAGMENTS
+from shared.store import keys
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 
 from services.render.output import Output
 from services.render.rebuild import Progress, Rebuild
-from shared.background import background
-from shared.rebuild_wish import fulfil_rebuild, note_rebuilding, read_rebuild_wish
+from shared.runtime.background import background
+from shared.store.rebuild_request import fulfil_rebuild, note_rebuilding, read_rebuild_wish
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from services.render.pages import ListingPage, Sitemap, SitemapLine, SitemapPart
 from services.render.written import Written
-from shared.receipts import MOST_FILES, ShownFile, ShownFiles
+from shared.store.receipts import MOST_FILES, ShownFile, ShownFiles
 
 
 def shown_files(

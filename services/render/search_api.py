@@ -16,10 +16,10 @@ from services.render.search_results import SearchResult, SearchResults, passage,
 from services.render.search_words import terms_of
 from services.render.searching import Search
 from services.render.site_answers import SiteAnswers
-from shared.clock import iso, to_ms
-from shared.errors import FieldError, Invalid
-from shared.items import PublicItem
-from shared.urls import search_path
+from shared.model.clock import iso, to_ms
+from shared.model.errors import FieldError, Invalid
+from shared.model.items import PublicItem
+from shared.model.urls import search_path
 
 RESULTS_ON_PAGE = 20
 _MOST_WORDS = 12

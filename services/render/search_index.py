@@ -14,10 +14,10 @@ from pathlib import Path
 
 from services.render.markup import body_html, printable, text_of
 from services.render.search_words import Term, stem, words_of
-from shared.clock import to_ms
-from shared.errors import Unavailable
-from shared.ids import ItemId
-from shared.items import PublicItem
+from shared.model.clock import to_ms
+from shared.model.errors import Unavailable
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
 
 # Changed whenever rows would be made in another way: the index is then begun anew.
 INDEX_VERSION = 1

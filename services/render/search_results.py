@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from services.render.markup import body_html, excerpt, printable, text_of
 from services.render.page_data import Card
 from services.render.search_words import Term, marked, matches
-from shared.items import PublicItem
+from shared.model.items import PublicItem
 
 _EXCERPT_CHARS = 240
 _CHARS_BEFORE = 60

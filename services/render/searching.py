@@ -10,9 +10,9 @@ from services.render.output import Output
 from services.render.public_items import PublicItems
 from services.render.search_index import Question, SearchIndex, state_of, text_of_item
 from services.render.steps import Pause
-from shared.errors import Unavailable
-from shared.ids import ItemId
-from shared.items import PublicItem
+from shared.model.errors import Unavailable
+from shared.model.ids import ItemId
+from shared.model.items import PublicItem
 
 _READ_AT_ONCE = 50
 

@@ -15,9 +15,9 @@ from services.render.pages import (
     Page,
     Sitemap,
 )
-from shared.listings import Listing
-from shared.site_file import Site
-from shared.urls import FEED_FORMATS, FRAGMENTS
+from shared.model.listings import Listing
+from shared.model.site_file import Site
+from shared.model.urls import FEED_FORMATS, FRAGMENTS
 
 _SITEMAP = re.compile(r"/sitemaps/([^/]+)/([0-9]{4})-([0-9]{2})-([0-9]+)\.xml")
 _FRAGMENT = re.compile(re.escape(FRAGMENTS) + r"/([^/]+)/latest\.html")

@@ -8,9 +8,9 @@ from services.render.edition import Edition
 from services.render.item_pages import ItemPages, Standing
 from services.render.months import last_of
 from services.render.pages import SITEMAP_PLACES, Sitemap, block_of
-from shared import keys
-from shared.ids import ItemId
-from shared.listings import Listing
+from shared.model.ids import ItemId
+from shared.model.listings import Listing
+from shared.store import keys
 
 
 class SitemapReader:

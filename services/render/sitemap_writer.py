@@ -14,7 +14,7 @@ from services.render.pages import SITEMAP_INDEX, Sitemap, SitemapLine
 from services.render.sitemap_reader import SitemapReader
 from services.render.sitemaps import lines_of, sitemap, sitemap_index, sitemap_line
 from services.render.written import Written
-from shared.items import PublicItem
+from shared.model.items import PublicItem
 
 WriteMissing = Callable[[Iterable[PublicItem]], Awaitable[bool]]
 

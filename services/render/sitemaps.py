@@ -7,10 +7,10 @@ from xml.sax.saxutils import escape, quoteattr
 from services.render.markup import printable
 from services.render.page_data import Translation, in_language, one_line
 from services.render.pages import SITEMAP_INDEX
-from shared.clock import iso
-from shared.items import PublicItem
-from shared.site_file import Site
-from shared.urls import home_path
+from shared.model.clock import iso
+from shared.model.items import PublicItem
+from shared.model.site_file import Site
+from shared.model.urls import home_path
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.render.markup import body_html
-from shared.errors import UnusableSiteFile
-from shared.site_file import Site
-from shared.urls import RESERVED_SEGMENTS, home_path, slug_problem
+from shared.model.errors import UnusableSiteFile
+from shared.model.site_file import Site
+from shared.model.urls import RESERVED_SEGMENTS, home_path, slug_problem
 
 # A number before the name decides the order in the footer and is no part of the address: `10-contacts.md`.
 _NAME = re.compile(r"(?:[0-9]+-)?(?P<slug>.+)\.md")

@@ -8,8 +8,8 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from services.render.page_data import ItemPage, Place, Translation, in_language, one_line
-from shared.items import PublicItem, Revision
-from shared.site_file import Site
+from shared.model.items import PublicItem, Revision
+from shared.model.site_file import Site
 
 # JSON-LD is free in shape: a node is whatever its type wants.
 Node = Mapping[str, object]

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from services.render.output import Output
 from services.render.syncing import sync
-from shared import keys
-from shared.streams import Entry
+from shared.store import keys
+from shared.store.streams import Entry
 
 log = structlog.get_logger()
 

@@ -26,10 +26,10 @@ from services.render.search_results import SearchResults
 from services.render.structured_data import item_json_ld
 from services.render.theme_files import ThemeFiles
 from services.render.words import Language, language_of
-from shared.items import PublicItem
-from shared.listings import Listing
-from shared.site_file import Section, Site
-from shared.urls import home_path, search_path, section_path
+from shared.model.items import PublicItem
+from shared.model.listings import Listing
+from shared.model.site_file import Section, Site
+from shared.model.urls import home_path, search_path, section_path
 
 Standing = Mapping[str, Sequence[tuple[str, str]]]
 """The standing pages that there are, by language: slug and title."""

@@ -6,10 +6,10 @@ from datetime import timedelta
 import structlog
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.background import repeated
-from shared.clock import store_now, to_ms
-from shared.lua import load_script
+from shared.model.clock import store_now, to_ms
+from shared.runtime.background import repeated
+from shared.store import keys
+from shared.store.scripts import load_script
 
 log = structlog.get_logger()
 

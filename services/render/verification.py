@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from services.render.output import Output
 from services.render.search_index import digests
-from shared.errors import Broken
-from shared.items import PublicItem
+from shared.model.errors import Broken
+from shared.model.items import PublicItem
 
 
 class NotVetoed(Broken):

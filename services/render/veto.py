@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import structlog
 
-from shared.item_store import ItemStore
-from shared.item_writer import ItemWriter, Write
-from shared.items import PublicItem, Revision
+from shared.model.items import PublicItem, Revision
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter, Write
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ from services.render.composition import Body, read_body
 from services.render.edition import Edition
 from services.render.output import Output
 from services.render.site_answers import SECURITY_HEADERS, SiteAnswers
-from shared.item_store import ItemStore
-from shared.redirects import redirect_target
-from shared.urls import FEED_MEDIA_TYPES, FRAGMENTS, MAX_PATH_CHARS, link_header
+from shared.model.urls import FEED_MEDIA_TYPES, FRAGMENTS, MAX_PATH_CHARS, link_header
+from shared.store.item_store import ItemStore
+from shared.store.redirects import redirect_target
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",

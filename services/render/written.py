@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from shared.metrics import pages_total
+from shared.runtime.metrics import pages_total
 
 
 @dataclass

@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 
 from services.commands.checks import Finding, examine
 from services.embedded_redis import embedded_redis
-from shared import keys
-from shared.auth import ApiKey, KeyRing
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.http.auth import ApiKey, KeyRing
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.redis_client import connect
 from tests.factories import some_settings
 
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.commands.first_keys import FIRST_KEYS, make_first_keys
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 
 def test_the_first_start_makes_keys_that_settings_take(tmp_path: Path) -> None:

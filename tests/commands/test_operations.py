@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from shared import keys
+from shared.store import keys
 
 COMMAND = [sys.executable, "-c", "from services.cli import main; main()"]
 

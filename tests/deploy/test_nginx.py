@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 
 from services.dev import FrontDoor, clarion_running
-from shared.server import http_server
-from shared.settings import Settings
+from shared.http.server import http_server
+from shared.runtime.settings import Settings
 from tests.deploy.nginx import Behind, needs_nginx, running_nginx
 from tests.factories import ADMIN_KEY, an_item, as_json, some_settings
 from tests.fakes import PATIENCE_SECONDS, Clarion, a_free_port, eventually

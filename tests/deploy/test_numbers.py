@@ -10,7 +10,7 @@ import prometheus_client
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with uvicorn, without types
 
-from shared import metrics
+from shared.runtime import metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = re.compile(r"\bclarion_[a-z_]+")

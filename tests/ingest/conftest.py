@@ -10,12 +10,12 @@ import pytest
 from redis.asyncio import Redis
 
 from services.ingest import app
-from shared import keys
-from shared.auth import ApiKey, KeyRing, Scope
-from shared.item_store import ItemStore
-from shared.server import http_server
-from shared.settings import Settings
-from shared.site_file import Site, load_site
+from shared.http.auth import ApiKey, KeyRing, Scope
+from shared.http.server import http_server
+from shared.model.site_file import Site, load_site
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_store import ItemStore
 from tests.factories import ADMIN_KEY
 
 # Any, below: what JSON and redis-py give.

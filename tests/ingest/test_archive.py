@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
 from services.ingest import archive
-from shared import keys
-from shared.errors import Conflict, Invalid
-from shared.redis_client import connect
+from shared.model.errors import Conflict, Invalid
+from shared.store import keys
+from shared.store.redis_client import connect
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 from tests.store_contents import store_contents

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.clock import iso, store_now
+from shared.model.clock import iso, store_now
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 from tests.ingest.test_commands import run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.ingest import batch
-from shared.errors import Conflict, Refused
+from shared.model.errors import Conflict, Refused
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 

@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
 from services.ingest.durability import WeakStore, require_durable_store
-from shared import keys
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.redis_client import connect
 from tests.factories import an_item, some_settings
 from tests.fakes import a_free_port, eventually
 from tests.ingest.conftest import running_ingest

@@ -8,14 +8,14 @@ from redis.asyncio import Redis
 
 from services.ingest.publishing import Publisher
 from services.ingest.scheduler import Scheduler
-from shared import keys
-from shared.background import background
-from shared.clock import store_now, to_ms
-from shared.item_store import ItemStore
-from shared.item_writer import ItemWriter
-from shared.listings import Listing
-from shared.settings import Settings
-from shared.site_file import load_site
+from shared.model.clock import store_now, to_ms
+from shared.model.listings import Listing
+from shared.model.site_file import load_site
+from shared.runtime.background import background
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter
 from tests.factories import an_item
 from tests.fakes import eventually
 from tests.ingest.conftest import Ingest, running_ingest

@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.auth import ApiKey, KeyRing
-from shared.ids import item_id
-from shared.listings import Listing
-from shared.preview import PREVIEW_PATH, Preview, preview_path
+from shared.http.auth import ApiKey, KeyRing
+from shared.model.ids import item_id
+from shared.model.listings import Listing
+from shared.model.preview import PREVIEW_PATH, Preview, preview_path
+from shared.store import keys
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually, receiving
 from tests.store_contents import store_contents

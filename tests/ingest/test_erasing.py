@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store import keys
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually, receiving, running_clarion
 from tests.ingest.conftest import Ingest

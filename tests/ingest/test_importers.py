@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from services.ingest.importers import choosing, feeds
 from services.ingest.importers.found import Found, FoundItem, Skipped, Unreadable, external_id
 from services.ingest.importers.sending import Report, SendingFailedError, send
-from shared.server import http_server
+from shared.http.server import http_server
 from tests.ingest import import_samples as samples
 from tests.ingest.conftest import Ingest
 from tests.ingest.import_acts import DEFAULTS, a_file, a_folder, found_in, the_item

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from shared import keys
-from shared.items import Withdrawal
-from shared.listings import Listing
-from shared.redirects import redirect_target
+from shared.model.items import Withdrawal
+from shared.model.listings import Listing
+from shared.store import keys
+from shared.store.redirects import redirect_target
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 

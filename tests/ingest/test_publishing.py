@@ -5,9 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from shared import keys
-from shared.ids import item_id
-from shared.listings import Listing
+from shared.model.ids import item_id
+from shared.model.listings import Listing
+from shared.store import keys
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 from tests.store_contents import store_contents

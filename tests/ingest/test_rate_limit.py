@@ -7,8 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from services.ingest.rate_limit import RateLimiter
-from shared import keys
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store import keys
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest, running_ingest
 

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.clock import store_now
-from shared.preview import read_preview
+from shared.model.clock import store_now
+from shared.model.preview import read_preview
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 

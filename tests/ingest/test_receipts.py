@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from services.cli import app
-from shared import keys
-from shared.ids import EventId
+from shared.model.ids import EventId
+from shared.store import keys
 from tests.factories import ADMIN_KEY, an_item
 from tests.fakes import Clarion, eventually, receiving
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.auth import Scope
+from shared.http.auth import Scope
 from tests.factories import an_item, as_json
 from tests.ingest.conftest import Ingest
 from tests.store_contents import store_contents

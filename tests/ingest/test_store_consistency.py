@@ -15,17 +15,17 @@ from redis.asyncio import Redis
 from services.ingest.api_models import ItemBody
 from services.ingest.publication import Sender
 from services.ingest.publishing import Publisher
-from shared import keys
-from shared.clock import to_ms
-from shared.errors import Conflict, Invalid, NotFound
-from shared.ids import ItemId, item_id, new_trace_id
-from shared.item_store import ItemStore
-from shared.item_writer import ItemWriter
-from shared.items import Item, Revision, Withdrawal
-from shared.listings import Listing, listings_of
-from shared.redis_client import connect
-from shared.site_file import Site, load_site
-from shared.urls import month_of
+from shared.model.clock import to_ms
+from shared.model.errors import Conflict, Invalid, NotFound
+from shared.model.ids import ItemId, item_id, new_trace_id
+from shared.model.items import Item, Revision, Withdrawal
+from shared.model.listings import Listing, listings_of
+from shared.model.site_file import Site, load_site
+from shared.model.urls import month_of
+from shared.store import keys
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter
+from shared.store.redis_client import connect
 from tests.factories import a_site_file, an_item
 
 BASE_URL = "http://127.0.0.1:8000"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared import keys
-from shared.listings import Listing
+from shared.model.listings import Listing
+from shared.store import keys
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest
 from tests.store_contents import store_contents

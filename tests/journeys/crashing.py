@@ -13,9 +13,9 @@ from pathlib import Path
 import uvloop
 
 from services import dev
-from shared.logs import configure_logs
-from shared.server import http_server, stop_signals
-from shared.settings import Settings
+from shared.http.server import http_server, stop_signals
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import Settings
 
 _BEGINNING = "services/ingest/api.py", "ItemsApi.put"
 

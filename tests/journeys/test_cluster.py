@@ -16,9 +16,9 @@ from standardwebhooks import Webhook
 
 from services.embedded_cluster import EmbeddedCluster
 from services.ingest.durability import WeakStore, require_durable_store
-from shared import keys
-from shared.keys import Shard
-from shared.redis_client import connect
+from shared.store import keys
+from shared.store.keys import Shard
+from shared.store.redis_client import connect
 from tests.factories import ADMIN_KEY, SECRETS_KEY, an_item, some_settings
 from tests.fakes import Clarion, Receiver, eventually, receiving, running_clarion
 from tests.journeys.processes import ROOT, a_client, answers, clarion_process, subscribed, until_readable

@@ -21,7 +21,7 @@ STEPS = [
     "services.ingest.api:ItemsApi.put",
     "services.ingest.publishing:Publisher.publish",
     "services.ingest.publication:publication",
-    "shared.item_writer:ItemWriter.write",
+    "shared.store.item_writer:ItemWriter.write",
     "services.ingest.publishing:Publisher.receipt",
     "services.render.consumer:ItemEventConsumer.on_item_events",
     "services.render.page_writer:PageWriter.write_items",

@@ -12,9 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.verification import Differences
-from shared import keys
-from shared.items import Withdrawal
-from shared.settings import Settings
+from shared.model.items import Withdrawal
+from shared.runtime.settings import Settings
+from shared.store import keys
 from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press, a_press, break_template
 
 ITEMS = 40

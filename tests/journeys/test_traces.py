@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from shared.server import http_server
-from shared.trace_step import Step
+from shared.http.server import http_server
+from shared.runtime.trace_step import Step
 from tests.factories import an_item
 from tests.fakes import eventually, receiving
 from tests.journeys.processes import a_client, answers, clarion_process, subscribed

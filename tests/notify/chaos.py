@@ -26,10 +26,10 @@ from services.notify.secret_box import SecretBox
 from services.notify.signer import new_secret
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
 from services.notify.subscriptions import SealedSecret
-from shared import keys
-from shared.ids import SubscriptionId
-from shared.keys import Shard
-from shared.redis_client import connect
+from shared.model.ids import SubscriptionId
+from shared.store import keys
+from shared.store.keys import Shard
+from shared.store.redis_client import connect
 from tests.factories import ADMIN_KEY, SECRETS_KEY
 from tests.notify.factories import a_subscription, an_event, announce, eventually
 from tests.notify.sink import Reply, a_sink

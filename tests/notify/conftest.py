@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from shared.redis_client import connect
+from shared.store.redis_client import connect
 from tests.notify.factories import Service, a_service, settings_for
 from tests.notify.websub_fakes import Hub, a_hub
 

@@ -17,10 +17,10 @@ from standardwebhooks import Webhook
 
 from services.notify.app import running
 from services.notify.subscriptions import Subscription
-from shared import keys
-from shared.events import AnnouncedEvent, webhook_body
-from shared.ids import EventId, LogId, new_trace_id
-from shared.settings import Settings
+from shared.model.events import AnnouncedEvent, webhook_body
+from shared.model.ids import EventId, LogId, new_trace_id
+from shared.runtime.settings import Settings
+from shared.store import keys
 
 ADMIN_KEY = "an-admin-key-of-the-tests-that-is-long"
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

@@ -21,8 +21,8 @@ from services.notify.secret_box import SecretBox
 from services.notify.signer import new_secret
 from services.notify.subscription_store import SubscriptionStore, settle_shard_count
 from services.notify.subscriptions import SealedSecret
-from shared.redis_client import connect
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store.redis_client import connect
 from tests.factories import SECRETS_KEY
 from tests.notify.factories import LOOPBACK, a_subscription, an_event, announce, eventually
 from tests.notify.sink import Reply, a_sink

@@ -18,9 +18,9 @@ from services.notify.deliveries import (
 )
 from services.notify.delivery_queue import DeliveryQueue, Leased, Look, ShardTurn
 from services.notify.subscriptions import Subscription
-from shared.clock import store_now, to_ms
-from shared.ids import DeliveryId, EventId, LogId
-from shared.keys import Shard
+from shared.model.clock import store_now, to_ms
+from shared.model.ids import DeliveryId, EventId, LogId
+from shared.store.keys import Shard
 
 SHARD = Shard(0)
 FAILED = TryAgain("status", "500", 500)

@@ -4,7 +4,7 @@ import pytest
 
 from services.notify.attempt_slots import AT_FIRST, IN_HAND, MOST, PROVEN, QUICK, TRUSTED, AttemptSlots, UnderWay
 from services.notify.deliveries import Delivery, Lease
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 
 ENDPOINT = SubscriptionId("one")
 

@@ -15,7 +15,7 @@ from services.notify.deliveries import (
     TryAgain,
 )
 from services.notify.delivery_queue import FAILURES_TO_OPEN, DeliveryQueue, QueueRules, ShardTurn
-from shared.ids import DeliveryId
+from shared.model.ids import DeliveryId
 from tests.notify.factories import a_subscription, eventually
 from tests.notify.queue_acts import SHARD, enqueue, lease, leased_into, names, settle
 

@@ -6,9 +6,9 @@ from services.notify.consumer import GROUP, LogConsumer
 from services.notify.event_log import EventLog
 from services.notify.shard_advance import ShardAdvance
 from services.notify.subscription_store import SubscriptionStore
-from shared import keys
-from shared.dead_letters import DeadLetters
-from shared.streams import Entry
+from shared.store import keys
+from shared.store.dead_letters import DeadLetters
+from shared.store.streams import Entry
 
 
 async def test_an_entry_given_up_is_one_dead_letter_and_no_longer_pending(redis: Redis) -> None:

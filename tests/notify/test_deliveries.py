@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from services.embedded_redis import embedded_redis
 from services.notify.subscribing import DISABLED_AFTER
 from services.notify.subscriptions import shard_number
-from shared.clock import store_now, to_ms
-from shared.ids import SubscriptionId
-from shared.keys import Shard
-from shared.redis_client import connect
+from shared.model.clock import store_now, to_ms
+from shared.model.ids import SubscriptionId
+from shared.store.keys import Shard
+from shared.store.redis_client import connect
 from tests.notify.factories import Service, a_receiver, a_service, an_event, announce, eventually, settings_for
 
 

@@ -14,9 +14,9 @@ from services.notify.deliveries import (
     Retry,
 )
 from services.notify.delivery_queue import DeliveryQueue, Look, QueueRules, ShardTurn
-from shared.clock import store_now, to_ms
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
-from shared.keys import delivery_tally
+from shared.model.clock import store_now, to_ms
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.store.keys import delivery_tally
 from tests.notify.factories import a_subscription, eventually
 from tests.notify.queue_acts import SHARD, enqueue, lease, leased_into, names, settle
 

@@ -15,8 +15,8 @@ from services.notify.event_log import EventLog
 from services.notify.shard_advance import ShardAdvance
 from services.notify.subscription_store import SubscriptionStore
 from services.notify.subscriptions import Subscription
-from shared.ids import SubscriptionId
-from shared.keys import Shard
+from shared.model.ids import SubscriptionId
+from shared.store.keys import Shard
 from tests.notify.factories import a_subscription, an_event, announce, eventually
 
 SHARD = Shard(0)

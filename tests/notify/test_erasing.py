@@ -11,9 +11,9 @@ from services.notify.erasing import DeliveryErasing
 from services.notify.log_position import Cursor
 from services.notify.subscription_store import SubscriptionStore, cursor_fields
 from services.notify.subscriptions import Subscription
-from shared import keys
-from shared.ids import ItemId, LogId, SubscriptionId, delivery_id, event_id
-from shared.keys import Shard
+from shared.model.ids import ItemId, LogId, SubscriptionId, delivery_id, event_id
+from shared.store import keys
+from shared.store.keys import Shard
 from tests.notify.factories import a_subscription, an_event, announce
 from tests.notify.test_shard_advance import Replica
 

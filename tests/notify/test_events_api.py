@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 
 from services.notify.event_log import EventLog
 from services.notify.events_api import events_router, sent_events
-from shared import keys
-from shared.events import FEEDS_CHANGED, AnnouncedEvent
-from shared.ids import EventId, LogId
-from shared.server import http_server
+from shared.http.server import http_server
+from shared.model.events import FEEDS_CHANGED, AnnouncedEvent
+from shared.model.ids import EventId, LogId
+from shared.store import keys
 from tests.notify.factories import Service, an_event, announce, eventually
 
 FEEDS = AnnouncedEvent(EventId("f"), FEEDS_CHANGED, "", "0" * 32, "", ("/en/feed.rss",))

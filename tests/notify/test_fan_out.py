@@ -8,8 +8,8 @@ from services.notify.fan_out import PlannedDelivery, plan
 from services.notify.filter import Candidate, CompiledFilter, Facts, Listener, candidate
 from services.notify.log_position import Cursor, position
 from services.notify.subscriptions import Filter
-from shared.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
-from shared.ids import EventId, LogId, SubscriptionId
+from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
+from shared.model.ids import EventId, LogId, SubscriptionId
 from tests.notify.factories import an_event
 
 FACTS = Facts("item.published.v1", "en", "documents/orders", "press", frozenset({"water", "energy"}))

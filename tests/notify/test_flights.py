@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as StoreAway
 from services.notify.attempt_slots import AttemptSlots, UnderWay
 from services.notify.deliveries import Delivery, Lease
 from services.notify.flights import Flight, Flights
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 from tests.notify.factories import eventually
 
 

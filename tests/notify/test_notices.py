@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from services.notify.deliveries import Delivery
 from services.notify.notices import Notices, disabled_notice
 from services.notify.subscription_store import SubscriptionStore
-from shared.auth import ApiKey, KeyRing
-from shared.ids import SubscriptionId
+from shared.http.auth import ApiKey, KeyRing
+from shared.model.ids import SubscriptionId
 from tests.notify.factories import Service, a_receiver, a_subscription, an_event, announce, eventually, settings_for
 
 OPERATORS_FILTER = {"types": ["endpoint.disabled.v1"]}

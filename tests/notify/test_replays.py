@@ -11,10 +11,10 @@ from services.notify.event_log import EventLog
 from services.notify.replaying import Replaying
 from services.notify.replays import MOST_WAITING, Replay, ReplayStore
 from services.notify.subscription_store import SubscriptionStore
-from shared import keys
-from shared.clock import store_now
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
-from shared.keys import Shard
+from shared.model.clock import store_now
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.store import keys
+from shared.store.keys import Shard
 from tests.notify.factories import Service, a_receiver, a_service, an_event, announce, eventually, settings_for
 from tests.notify.test_deliveries import shard_of
 

@@ -12,11 +12,11 @@ from services.notify.event_log import EventLog
 from services.notify.shard_advance import ShardAdvance
 from services.notify.subscription_store import SubscriptionStore, WrongShardCount, settle_shard_count
 from services.notify.subscriptions import Subscription
-from shared import keys
-from shared.clock import store_now
-from shared.events import FEEDS_CHANGED, AnnouncedEvent
-from shared.ids import DeliveryId, EventId, LogId, SubscriptionId
-from shared.keys import Shard, delivery_tally
+from shared.model.clock import store_now
+from shared.model.events import FEEDS_CHANGED, AnnouncedEvent
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.store import keys
+from shared.store.keys import Shard, delivery_tally
 from tests.notify.factories import a_subscription, an_event, announce
 
 SHARDS = 2

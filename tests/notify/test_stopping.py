@@ -7,9 +7,9 @@ from contextlib import aclosing
 from pathlib import Path
 
 from services.embedded_redis import embedded_redis
-from shared.ids import SubscriptionId
-from shared.keys import Shard
-from shared.redis_client import connect
+from shared.model.ids import SubscriptionId
+from shared.store.keys import Shard
+from shared.store.redis_client import connect
 from tests.notify.chaos import SHARDS, Plan, Replicas, environment, subscribe
 from tests.notify.factories import an_event, announce, eventually
 from tests.notify.sink import Reply, a_sink

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from shared.auth import ApiKey, KeyRing
+from shared.http.auth import ApiKey, KeyRing
 from tests.notify.factories import Service, a_receiver, an_event, announce, eventually, settings_for
 
 URL = "https://example.org/hook"

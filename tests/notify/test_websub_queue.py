@@ -23,9 +23,9 @@ from services.notify.websub_subscriptions import (
     FeedSubscriptionStore,
     feed_subscription_id,
 )
-from shared.errors import Unavailable
-from shared.ids import SubscriptionId
-from shared.keys import Shard
+from shared.model.errors import Unavailable
+from shared.model.ids import SubscriptionId
+from shared.store.keys import Shard
 from tests.fakes import eventually
 from tests.notify.factories import an_event, announce
 

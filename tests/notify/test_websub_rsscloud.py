@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from lxml import etree
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually, running_clarion
 from tests.notify.websub_fakes import Asked, a_subscriber

@@ -15,11 +15,11 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from services.notify.app import running
-from shared import keys
-from shared.events import AnnouncedEvent
-from shared.keys import Shard
-from shared.server import http_server
-from shared.settings import Settings
+from shared.http.server import http_server
+from shared.model.events import AnnouncedEvent
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.keys import Shard
 from tests.fakes import a_free_port, eventually
 from tests.notify.factories import an_event, announce, settings_for
 

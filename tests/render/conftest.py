@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.render.newsroom import Press, a_press, break_template
 
 

@@ -13,15 +13,15 @@ from services.render.edition import Edition
 from services.render.output import Output
 from services.render.parts import Rendering, adopt_edition, assemble
 from services.render.verification import Differences, compare, refuse_fault
-from shared import keys
-from shared.ids import ItemId, item_id
-from shared.item_store import Found, ItemStore
-from shared.item_writer import ItemWriter, NewEvent, Write
-from shared.items import Item, PublicItem, Revision, Withdrawal
-from shared.settings import Settings
-from shared.site_file import Site
-from shared.streams import Entry
-from shared.urls import item_path, month_of
+from shared.model.ids import ItemId, item_id
+from shared.model.items import Item, PublicItem, Revision, Withdrawal
+from shared.model.site_file import Site
+from shared.model.urls import item_path, month_of
+from shared.runtime.settings import Settings
+from shared.store import keys
+from shared.store.item_store import Found, ItemStore
+from shared.store.item_writer import ItemWriter, NewEvent, Write
+from shared.store.streams import Entry
 
 FIRST_DAY = datetime(2026, 5, 1, 9, tzinfo=UTC)
 BROKEN_TITLE = "A title that breaks its template"

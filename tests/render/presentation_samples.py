@@ -8,9 +8,9 @@ from lxml.html import HtmlElement
 
 from services.render.page_data import Translation
 from services.render.theme import Theme
-from shared.ids import item_id
-from shared.items import Attachment, DocumentData, Image, Item, PublicItem, Revision
-from shared.site_file import Site
+from shared.model.ids import item_id
+from shared.model.items import Attachment, DocumentData, Image, Item, PublicItem, Revision
+from shared.model.site_file import Site
 
 BASE_URL = "https://press.example.org"
 PUBLISHED = datetime(2023, 7, 30, 13, 25, tzinfo=UTC)  # 17:25 in Baku

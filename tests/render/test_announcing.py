@@ -9,12 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.announcing import Announcement, Announcer, announced_event
-from shared import keys
-from shared.events import AnnouncedEvent, ItemEvent
-from shared.items import Withdrawal
-from shared.listings import Listing
-from shared.receipts import read_receipt
-from shared.streams import Entry
+from shared.model.events import AnnouncedEvent, ItemEvent
+from shared.model.items import Withdrawal
+from shared.model.listings import Listing
+from shared.store import keys
+from shared.store.receipts import read_receipt
+from shared.store.streams import Entry
 from tests.render.newsroom import Press
 from tests.render.presentation_samples import an_item
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.render.verification import Differences
-from shared.items import Withdrawal
+from shared.model.items import Withdrawal
 from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press
 
 

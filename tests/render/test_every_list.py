@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from services.render.every_list import EveryList
 from services.render.pages import ArchivePage, FeedArchive, ListFeeds, ListPage, Sitemap
-from shared.listings import Listing
+from shared.model.listings import Listing
 from tests.render.newsroom import FIRST_DAY, Press
 
 HOME, NEWS, SEA = Listing("en", "home"), Listing("en", "section", "news"), Listing("en", "tag", "sea")

@@ -12,9 +12,9 @@ import pytest
 from lxml import etree
 
 from services.render.feeds import Feed, Tombstone, atom, feed_entry_of, feed_head_of, json_feed, rss
-from shared.ids import item_id
-from shared.items import Attachment, Image, PublicItem
-from shared.listings import Listing
+from shared.model.ids import item_id
+from shared.model.items import Attachment, Image, PublicItem
+from shared.model.listings import Listing
 from tests.render.presentation_samples import BASE_URL, PUBLISHED, a_full_item, a_site, an_item
 
 NAMES = {

@@ -13,10 +13,10 @@ from lxml import etree
 
 from services.render.feeds import Feed, Tombstone, atom, feed_entry_of, feed_head_of, json_feed, rss
 from services.render.page_data import one_line
-from shared.ids import item_id
-from shared.items import Attachment, Image, PublicItem
-from shared.listings import Listing
-from shared.urls import FeedFormat
+from shared.model.ids import item_id
+from shared.model.items import Attachment, Image, PublicItem
+from shared.model.listings import Listing
+from shared.model.urls import FeedFormat
 from tests.render.presentation_samples import BASE_URL, PUBLISHED, a_site, an_item
 
 NAMES = {

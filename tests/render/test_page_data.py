@@ -14,8 +14,8 @@ from services.render.page_data import (
     listing_name,
 )
 from services.render.words import shipped_language
-from shared.items import Attachment, DocumentData, Image, Withdrawal
-from shared.listings import Listing
+from shared.model.items import Attachment, DocumentData, Image, Withdrawal
+from shared.model.listings import Listing
 from tests.render.presentation_samples import PUBLISHED, a_site, an_item
 
 

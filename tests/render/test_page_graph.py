@@ -15,7 +15,7 @@ from services.render.pages import (
     NewsSitemap,
     SitemapLine,
 )
-from shared.listings import Listing
+from shared.model.listings import Listing
 from tests.render.presentation_samples import a_site, an_item
 
 SITE = a_site()

@@ -8,8 +8,8 @@ from services.render.preparation import Preparation
 from services.render.public_items import PublicItems
 from services.render.sitemap_reader import SitemapReader
 from services.render.steps import in_steps
-from shared.item_store import ItemStore
-from shared.listings import Listing
+from shared.model.listings import Listing
+from shared.store.item_store import ItemStore
 from tests.render.newsroom import BROKEN_TITLE, Press
 
 NEWS = ListPage(Listing("en", "section", "news"))

@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 from services.render.output import Output
 from services.render.rebuild import Progress
 from services.render.verification import Differences, NotVetoed
-from shared.ids import item_id
-from shared.items import Withdrawal
-from shared.settings import Settings
+from shared.model.ids import item_id
+from shared.model.items import Withdrawal
+from shared.runtime.settings import Settings
 from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press, a_press
 
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from services.render.output import Output
 from services.render.rebuild_on_demand import RebuildOnDemand
-from shared.background import background
-from shared.rebuild_wish import RebuildWish, note_rebuilding, read_rebuild_wish, wish_for_rebuild
+from shared.runtime.background import background
+from shared.store.rebuild_request import RebuildWish, note_rebuilding, read_rebuild_wish, wish_for_rebuild
 from tests.fakes import eventually
 from tests.render.newsroom import Press
 

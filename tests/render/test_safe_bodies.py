@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from services.render.markup import body_html
-from shared.items import BodyFormat
+from shared.model.items import BodyFormat
 
 ATTACKS = [
     "<script>alert(1)</script>",

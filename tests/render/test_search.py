@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from services.render.publishing_load import PublishingLoad
 from services.render.search_words import fold, marked, stem, terms_of
-from shared import http_errors
-from shared.items import Withdrawal
+from shared.http import errors
+from shared.model.items import Withdrawal
 from tests.render.newsroom import FIRST_DAY, Press, a_press
 
 
@@ -20,7 +20,7 @@ from tests.render.newsroom import FIRST_DAY, Press, a_press
 async def http(press: Press) -> AsyncIterator[httpx.AsyncClient]:
     """A reader of the press's site."""
     app = FastAPI()
-    http_errors.install(app)
+    errors.install(app)
     for router in press.rendering.routes:
         app.include_router(router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=press.settings.base_url) as client:

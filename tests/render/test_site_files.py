@@ -15,11 +15,11 @@ from services.render.parts import adopt_edition, assemble
 from services.render.previews import PreviewRoutes
 from services.render.site_answers import SiteAnswers
 from services.render.standing_pages import load_standing_pages
-from shared.errors import UnusableSiteFile
-from shared.item_store import ItemStore
-from shared.preview import Preview, preview_path
-from shared.settings import Settings
-from shared.site_file import load_site
+from shared.model.errors import UnusableSiteFile
+from shared.model.preview import Preview, preview_path
+from shared.model.site_file import load_site
+from shared.runtime.settings import Settings
+from shared.store.item_store import ItemStore
 from tests.fakes import receiving
 from tests.render.newsroom import Press, a_press
 

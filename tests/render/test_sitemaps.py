@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from services.render.sitemaps import lines_of, sitemap
 from services.render.verification import Differences
-from shared import keys
-from shared.clock import to_ms
+from shared.model.clock import to_ms
+from shared.store import keys
 from tests.render.newsroom import FIRST_DAY, Press
 
 NAMES = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9", "x": "http://www.w3.org/1999/xhtml"}

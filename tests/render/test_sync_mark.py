@@ -4,7 +4,7 @@ import json
 
 from services.render.output import Output
 from services.render.sync_mark import SyncMark
-from shared import keys
+from shared.store import keys
 from tests.render.newsroom import Press
 
 

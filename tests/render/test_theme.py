@@ -7,8 +7,8 @@ from lxml import html
 
 from services.render.page_data import Translation
 from services.render.theme import Theme
-from shared.items import Image, Withdrawal
-from shared.listings import Listing
+from shared.model.items import Image, Withdrawal
+from shared.model.listings import Listing
 from tests.render.presentation_samples import (
     BASE_URL,
     LANGUAGES,

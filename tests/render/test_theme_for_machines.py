@@ -12,8 +12,8 @@ from lxml.html import HtmlElement
 
 from services.render.page_data import Translation
 from services.render.theme import Theme
-from shared.items import Attachment, DocumentData, Image, Withdrawal
-from shared.listings import Listing
+from shared.model.items import Attachment, DocumentData, Image, Withdrawal
+from shared.model.listings import Listing
 from tests.render.presentation_samples import (
     BASE_URL,
     PUBLISHED,

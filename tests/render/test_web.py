@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from shared.items import Withdrawal
+from shared.model.items import Withdrawal
 from tests.render.newsroom import Press
 
 

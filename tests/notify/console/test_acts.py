@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.typing import EncodableT
 
-from shared import keys
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store import keys
 from tests.factories import an_item, some_settings
 from tests.fakes import Clarion, Receiver, eventually, receiving
 from tests.notify.console.operators import ConsoleOperator, said, text_of

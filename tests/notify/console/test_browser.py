@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared import keys
+from shared.store import keys
 from tests.browser import Tab, a_tab
 from tests.factories import ADMIN_KEY, an_item
 from tests.fakes import Clarion, eventually, receiving

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 
 from services.notify.console_live import live_events
-from shared.errors import NotFound
+from shared.model.errors import NotFound
 from tests.factories import an_item
 from tests.fakes import PATIENCE_SECONDS, Clarion
 from tests.notify.console.operators import ConsoleOperator

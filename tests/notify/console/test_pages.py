@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.settings import Settings
+from shared.runtime.settings import Settings
+from shared.store import keys
 from tests.factories import an_item, some_settings
 from tests.fakes import Clarion, eventually, receiving
 from tests.notify.console.operators import ConsoleOperator, text_of

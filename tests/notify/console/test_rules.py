@@ -7,8 +7,8 @@ import pytest
 from services.notify.console_overview import Bar, bars_of, concerns_of, shown_event
 from services.notify.console_pages import moment, number, span
 from services.notify.console_rates import Rates, Sample, rates_of
-from shared.ids import LogId
-from shared.store_numbers import GroupNumbers, QueueNumbers, ServerNumbers, StoreNumbers
+from shared.http.store_numbers import GroupNumbers, QueueNumbers, ServerNumbers, StoreNumbers
+from shared.model.ids import LogId
 
 
 def the_numbers(

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from services.notify import app as notify
 from services.notify.console_door import own_path
-from shared.auth import ApiKey, KeyRing
-from shared.server import http_server
-from shared.settings import Settings
+from shared.http.auth import ApiKey, KeyRing
+from shared.http.server import http_server
+from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY
 from tests.fakes import PATIENCE_SECONDS, eventually
 from tests.notify.console.operators import ConsoleOperator, fields, said, text_of

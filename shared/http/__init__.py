@@ -1,0 +1,1 @@
+"""What every HTTP service does alike: serving, errors, authentication and health."""

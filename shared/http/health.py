@@ -1,0 +1,86 @@
+"""What a watcher asks every service: alive, ready, and its numbers."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.http.gauges import show_disk, show_store
+from shared.http.store_numbers import StoreWatch
+
+log = structlog.get_logger()
+
+# A scrape must not wait for a store that hangs: Prometheus gives up after 10 s, and then knows nothing at all.
+_PATIENCE_SECONDS = 3
+# Several watchers, or three services in one process, share one reading of the store.
+_FRESH_SECONDS = 1
+
+
+def health_router(
+    ready: Callable[[], Awaitable[bool]],
+    store: StoreWatch | None = None,
+    output_dir: Path | None = None,
+) -> APIRouter:
+    """
+    Return `/healthz`, `/readyz` (503 until `ready` says yes) and `/metrics`.
+
+    The numbers of the store and of the disk below `output_dir` are read when they are asked for.
+    """
+    router = APIRouter(include_in_schema=False)
+    gauges = _StoreGauges(store) if store else None
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz(response: Response) -> dict[str, str]:
+        if await ready():
+            return {"status": "ready"}
+        response.status_code = 503
+        return {"status": "not ready"}
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        if gauges:
+            await gauges.refresh()
+        if output_dir:
+            show_disk(output_dir)
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router
+
+
+async def store_answers(redis: Redis) -> bool:
+    """Whether the store answers."""
+    try:
+        return bool(await redis.ping())
+    except RedisError:
+        return False
+
+
+class _StoreGauges:
+    """Brings the gauges of the store up to date, for one asker at a time."""
+
+    def __init__(self, watch: StoreWatch) -> None:
+        self._watch = watch
+        self._asking = asyncio.Lock()
+        self._asked_at = -float(_FRESH_SECONDS)
+
+    async def refresh(self) -> None:
+        async with self._asking:
+            if time.monotonic() - self._asked_at < _FRESH_SECONDS:
+                return
+            try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    show_store(await self._watch.read())
+            except (RedisError, OSError) as error:  # a timeout is an OSError
+                log.warning("numbers.unread", reason=repr(error))
+                show_store(None)
+            self._asked_at = time.monotonic()

@@ -1,0 +1,115 @@
+"""
+The events, as they stand in the two streams.
+
+`items` (ingest to render): an accepted revision became public. `pages` (render to notify): its pages can be read; this
+is also the public log. Consumers ignore fields they do not know; tests/golden/events holds one example per version
+ever sent.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
+
+from shared.model.clock import iso
+from shared.model.ids import EventId, ItemId, LogId
+from shared.model.items import UpdateType
+
+ItemEventType = Literal["item.published.v1", "item.revised.v1", "item.withdrawn.v1"]
+PUBLIC_TYPES: tuple[ItemEventType, ...] = ("item.published.v1", "item.revised.v1", "item.withdrawn.v1")
+FEEDS_CHANGED = "feeds.changed.v1"
+"""An entry of `pages` that names feeds only: what a minor revision leaves behind. Webhooks and /v1/events skip it."""
+
+
+class LeftBlock(BaseModel):
+    """A numbered place in a month that an item gave up."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    listing: str
+    kind: Literal["archive", "feed"]
+    month: str
+    number: int
+
+
+class ItemEvent(BaseModel):
+    """
+    An entry of `items`: revision `revision` of the item is now what readers see.
+
+    `before` is the revision that they saw until then, 0 for none: it tells which lists the item left. `previous` is the
+    revision of the item's event before this one, 0 at first: it chains an item's events, so that they are announced in
+    order whoever renders them. The names in the stream are the fields' names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: EventId
+    type: ItemEventType
+    occurred_at: datetime
+    trace_id: str
+    item_id: ItemId
+    revision: int
+    before: int
+    previous: int
+    update_type: UpdateType = "major"
+    left: tuple[LeftBlock, ...] = ()
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> "ItemEvent":
+        """Return the event that an entry's fields spell. Raises ValueError for anything else."""
+        return cls.model_validate({**fields, "left": json.loads(fields.get("left", "[]"))})
+
+
+@dataclass(frozen=True)
+class AnnouncedEvent:
+    """
+    An entry of `pages`: everything that the event changed can be read.
+
+    `body` is what every subscriber is told, to the byte, in every attempt and replay; empty for `feeds.changed.v1`.
+    """
+
+    id: EventId
+    type: str
+    occurred_at: str
+    trace_id: str
+    body: str
+    feeds: tuple[str, ...]
+    """The paths of the feeds concerned, those that the item left included."""
+
+    def to_fields(self) -> dict[str, str]:
+        return {
+            "id": self.id,
+            "type": self.type,
+            "occurred_at": self.occurred_at,
+            "trace_id": self.trace_id,
+            "body": self.body,
+            "feeds": json.dumps(self.feeds),
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> "AnnouncedEvent":
+        return cls(
+            id=EventId(fields["id"]),
+            type=fields["type"],
+            occurred_at=fields["occurred_at"],
+            trace_id=fields["trace_id"],
+            body=fields["body"],
+            feeds=tuple(from_json(fields["feeds"])),
+        )
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    """An announced event with its place in the log."""
+
+    log_id: LogId
+    event: AnnouncedEvent
+
+
+def webhook_body(event_type: str, occurred_at: datetime, data: Mapping[str, object]) -> str:
+    """Return a body in the form that Standard Webhooks asks for: `type`, `timestamp`, `data`."""
+    return json.dumps({"type": event_type, "timestamp": iso(occurred_at), "data": data}, ensure_ascii=False)

@@ -1,0 +1,183 @@
+"""What an item is: its content revision by revision, and where it stands."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.model.ids import EventId, ItemId
+
+BodyFormat = Literal["text", "markdown", "html"]
+UpdateType = Literal["major", "minor"]
+WithdrawMode = Literal["gone", "redirect", "notice"]
+State = Literal["scheduled", "published", "withdrawn"]
+
+# What does not change what a reader sees: how it was announced, when it was taken in, where it was put.
+_NOT_CONTENT = frozenset({"number", "accepted_at", "update_type", "publish_at", "path", "withdrawal", "major_at"})
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Image(_Value):
+    url: str
+    alt: str
+    caption: str | None = None
+    credit: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class Attachment(_Value):
+    url: str
+    title: str
+    media_type: str
+    size_bytes: int | None = None
+
+
+class DocumentData(_Value):
+    """What an official document carries beside its text."""
+
+    number: str | None = None
+    signed_on: date | None = None
+    signed_by: str | None = None
+
+
+class Withdrawal(_Value):
+    mode: WithdrawMode
+    to: str | None = None
+    notice: str | None = None
+
+
+class Revision(_Value):
+    """
+    One numbered state of an item, as it is kept in the store.
+
+    `published_at` is None only while the item waits for its moment, and so is `path`: both are fixed when it
+    becomes public. A revision with a `withdrawal` repeats the content that it withdraws.
+    """
+
+    number: int
+    accepted_at: datetime
+    lang: str
+    section: str
+    title: str
+    summary: str | None = None
+    body: str
+    body_format: BodyFormat = "text"
+    published_at: datetime | None = None
+    publish_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    slug: str | None = None
+    translation_set: str | None = None
+    update_type: UpdateType = "major"
+    change_note: str | None = None
+    authors: tuple[str, ...] = ()
+    place: str | None = None
+    images: tuple[Image, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    document: DocumentData | None = None
+    path: str | None = None
+    withdrawal: Withdrawal | None = None
+    major_at: datetime | None = None
+    """When readers could first see the last major revision, where this one is minor."""
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether it is the withdrawal that an erasure makes: nothing of the content is left in it."""
+        return self.withdrawal is not None and not self.title
+
+    @property
+    def content_sha256(self) -> str:
+        """The same for two revisions that a reader could not tell apart."""
+        content = self.model_dump(mode="json", exclude=set(_NOT_CONTENT))
+        return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Item:
+    """
+    Where an item stands.
+
+    scheduled: accepted, never public yet; `publish_at` says when it will be.
+    published: readers see revision `public`; a later one may wait beside it until `publish_at`. `public` is 0 where the
+        only revision could not be rendered.
+    withdrawn: readers see what revision `public`, a withdrawal, tells them.
+    """
+
+    id: ItemId
+    source: str
+    external_id: str
+    state: State
+    latest: int
+    """The newest revision's number."""
+    public: int
+    """The number of the revision that readers see; 0 for none."""
+    content_sha256: str
+    """Of the newest revision."""
+    path: str | None
+    accepted_at: datetime
+    released_at: datetime | None
+    """When it first became public: what feeds are sorted by."""
+    publish_at: datetime | None
+    last_event: int
+    """The revision that made the newest event; 0 for none."""
+    announced: int
+    """The revision whose event was announced last; 0 for none."""
+    unrenderable: int = 0
+    """The revision that could not be rendered, so that readers were left with the one before; 0 for none."""
+    unrenderable_reason: str = ""
+
+    @property
+    def event_id(self) -> EventId | None:
+        return EventId(f"{self.id}-{self.last_event}") if self.last_event else None
+
+
+@dataclass(frozen=True)
+class PublicItem:
+    """An item with the revision that readers see."""
+
+    item: Item
+    revision: Revision
+
+    @property
+    def is_under_notice(self) -> bool:
+        """Whether it was withdrawn in the way that leaves its page, under a notice."""
+        return self.revision.withdrawal is not None and self.revision.withdrawal.mode == "notice"
+
+    @property
+    def published_at(self) -> datetime:
+        if self.revision.published_at is None:
+            raise ValueError(f"item {self.item.id} is public and has no published_at")
+        return self.revision.published_at
+
+    @property
+    def released_at(self) -> datetime:
+        if self.item.released_at is None:
+            raise ValueError(f"item {self.item.id} is public and has no released_at")
+        return self.item.released_at
+
+    @property
+    def became_public_at(self) -> datetime:
+        """When readers could first see the public revision, never before the date that they see."""
+        moments = [self.revision.accepted_at, self.released_at, self.published_at]
+        if self.revision.publish_at is not None:
+            moments.append(self.revision.publish_at)
+        return max(moments)
+
+    @property
+    def major_at(self) -> datetime:
+        """When readers could first see the last major revision, never before the date that they see."""
+        if self.revision.major_at is None:
+            return self.became_public_at
+        return max(self.revision.major_at, self.released_at, self.published_at)
+
+    @property
+    def path(self) -> str:
+        if self.revision.path is None:
+            raise ValueError(f"item {self.item.id} is public and has no path")
+        return self.revision.path

@@ -1,0 +1,71 @@
+"""Events that were given up: kept with the reason, to be looked at and replayed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from shared.model.clock import from_ms
+from shared.runtime.metrics import dead_letters_total
+from shared.store import keys
+from shared.store.scripts import load_script
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that was given up."""
+
+    id: str
+    at: datetime
+    stream: str
+    entry: str
+    reason: str
+    event_id: str
+    """Empty where the entry could not be read."""
+    event_type: str
+
+    @property
+    def may_be_replayed(self) -> bool:
+        """Whether its entry can be put back: an entry of the public log would be announced a second time."""
+        return self.stream == keys.ITEMS_STREAM
+
+
+class DeadLetters:
+    """The dead letters of the content streams."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._bury = load_script(redis, __name__, "bury_entry.lua")
+        self._replay = load_script(redis, __name__, "replay_letter.lua")
+
+    async def bury(self, stream: str, group: str, entry_id: str, reason: str) -> None:
+        """Move a pending entry to the dead letters and acknowledge it; doing it again changes nothing."""
+        if await self._bury(keys=[stream, keys.DEAD_LETTERS], args=[group, entry_id, reason]):
+            dead_letters_total.labels(stream).inc()
+
+    async def newest(self, count: int) -> Sequence[DeadLetter]:
+        """Return the letters that were kept last."""
+        found: Any = await self._redis.xrevrange(keys.DEAD_LETTERS, count=count)  # Any: entries of redis-py
+        return [_letter(letter_id, fields) for letter_id, fields in found]
+
+    async def replay(self, letter_id: str) -> bool:
+        """Put the letter's event back into `items`; return False where there is no such letter."""
+        return bool(await self._replay(keys=[keys.ITEMS_STREAM, keys.DEAD_LETTERS], args=[letter_id]))
+
+
+def _letter(letter_id: str, letter: dict[str, str]) -> DeadLetter:
+    pairs = json.loads(letter.get("fields", "[]"))
+    # Letters of the public log have their event's fields beside their own.
+    event = letter | dict(zip(pairs[::2], pairs[1::2], strict=False))
+    return DeadLetter(
+        id=letter_id,
+        at=from_ms(int(letter_id.partition("-")[0])),
+        stream=letter.get("stream", ""),
+        entry=letter.get("entry", ""),
+        reason=letter.get("reason", ""),
+        event_id=event.get("id", ""),
+        event_type=event.get("type", ""),
+    )

@@ -1,0 +1,237 @@
+"""Read items, their revisions and the indexes over them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from shared.model.clock import from_ms, store_now
+from shared.model.ids import ItemId
+from shared.model.items import Item, PublicItem, Revision, State
+from shared.model.listings import Listing
+from shared.store import keys
+from shared.store.scripts import load_script
+
+_FIELDS = (
+    "source",
+    "external_id",
+    "state",
+    "latest",
+    "public",
+    "content_sha256",
+    "path",
+    "accepted_at",
+    "released_at",
+    "publish_at",
+    "last_event",
+    "announced",
+    "unrenderable",
+    "unrenderable_reason",
+)
+# A script that reads so many takes a millisecond or two of the store's time.
+_READ_AT_ONCE = 500
+_STATES: Mapping[str, State] = {"scheduled": "scheduled", "published": "published", "withdrawn": "withdrawn"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """An item as a writer needs to see it: what is newest, what readers see, and the store's time at that moment."""
+
+    now: datetime
+    item: Item | None
+    latest: Revision | None
+    public: Revision | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item stands in a listing: under which date (milliseconds), and before which others of the same one."""
+
+    score: int
+    item: ItemId
+
+
+class ItemStore:
+    """The items of the store."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._read_items = load_script(redis, __name__, "read_items.lua")
+
+    async def now(self) -> datetime:
+        """Return the store's time."""
+        return await store_now(self._redis)
+
+    async def find(self, item_id: ItemId) -> Found:
+        """Return the item with its newest and its public revision."""
+        now, item = await asyncio.gather(self.now(), self.get(item_id))
+        if item is None:
+            return Found(now, None, None, None)
+        latest, public = await self.revisions([(item_id, item.latest), (item_id, item.public)])
+        return Found(now, item, latest, public)
+
+    async def get(self, item_id: ItemId) -> Item | None:
+        """Return the item, or None where there is none of this id."""
+        return (await self.get_many([item_id]))[0]
+
+    async def get_many(self, ids: Sequence[ItemId]) -> list[Item | None]:
+        """Return the items, in the order asked for."""
+        rows: list[list[str | None]] = []
+        for start in range(0, len(ids), _READ_AT_ONCE):
+            chunk = [keys.item(item_id) for item_id in ids[start : start + _READ_AT_ONCE]]
+            rows += await self._read_items(keys=chunk, args=_FIELDS)
+        return [_item(item_id, row) for item_id, row in zip(ids, rows, strict=True)]
+
+    async def revisions(self, wanted: Sequence[tuple[ItemId, int]]) -> list[Revision | None]:
+        """Return the revisions, in the order asked for; None where there is none of this number."""
+        pipe = self._redis.pipeline(transaction=False)
+        for item_id, number in wanted:
+            pipe.hget(keys.revisions(item_id), str(number))
+        rows = await pipe.execute() if wanted else []
+        return [Revision.model_validate_json(row) if row else None for row in rows]
+
+    async def public_items(self, ids: Iterable[ItemId], *, with_notices: bool = False) -> list[PublicItem]:
+        """
+        Return those of the items that readers can see (published), in the order asked for.
+
+        `with_notices` adds those withdrawn under a notice, whose page stays.
+        """
+        items = [item for item in await self.get_many(list(ids)) if item is not None and item.public]
+        revisions = await self.revisions([(item.id, item.public) for item in items])
+        found = [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
+        return [one for one in found if one.item.state == "published" or (with_notices and one.is_under_notice)]
+
+    async def newest(self, listing: Listing, limit: int) -> list[ItemId]:
+        """Return the newest items of a listing, by the date that readers see."""
+        return await self._top(keys.newest(listing), limit)
+
+    async def newest_of(self, listings: Sequence[Listing], limit: int) -> list[ItemId]:
+        """Return the newest items of several listings together."""
+        pipe = self._redis.pipeline(transaction=False)
+        for listing in listings:
+            pipe.zrange(keys.newest(listing), 0, limit - 1, desc=True, withscores=True)
+        scores: dict[str, float] = {}
+        for members in await pipe.execute() if listings else ():
+            scores.update(members)
+        return [
+            ItemId(str(member)) for member in sorted(scores, key=lambda one: (scores[one], one), reverse=True)[:limit]
+        ]
+
+    async def newest_after(self, listing: Listing, after: Place | None, limit: int) -> list[Place]:
+        """
+        Return the places that follow `after`, newest first; from the top for None.
+
+        What came in meanwhile moves nothing: the place is found again by its date, and among many of one date by rank.
+        """
+        key = keys.newest(listing)
+        start = 0 if after is None else await self._rank_after(key, after)
+        # Any: redis-py's type is the union of every reply that ZRANGE may give.
+        found: Any = await self._redis.zrange(key, start, start + limit - 1, desc=True, withscores=True)
+        return [Place(int(score), ItemId(member)) for member, score in found]
+
+    async def _rank_after(self, key: str, place: Place) -> int:
+        """Return how many members stand at or above the place, whether it is still taken or not."""
+        above, rest = await asyncio.gather(
+            self._redis.zcount(key, f"({place.score}", "+inf"), self._redis.zcount(key, place.score, place.score)
+        )
+        # Members of one score are ordered by name; these are at most the items of one moment, halved at each step.
+        low, high = int(above), int(above) + int(rest)
+        while low < high:
+            middle = (low + high) // 2
+            member = await self._redis.zrange(key, middle, middle, desc=True)
+            if member and str(member[0]) >= place.item:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    async def released(self, listing: Listing, limit: int) -> list[ItemId]:
+        """Return the items of a listing that became public last: what its feeds show."""
+        return await self._top(keys.released(listing), limit)
+
+    async def tombstones(self, listing: Listing) -> list[tuple[ItemId, datetime]]:
+        """Return the items withdrawn from a listing with the moment of it, newest first: what its feeds say is gone."""
+        found: Any = await self._redis.zrange(  # Any: see newest_after
+            keys.tombstones(listing), 0, -1, desc=True, withscores=True
+        )
+        return [(ItemId(member), from_ms(int(score))) for member, score in found]
+
+    async def _top(self, key: str, limit: int) -> list[ItemId]:
+        return [ItemId(str(member)) for member in await self._redis.zrange(key, 0, limit - 1, desc=True)]
+
+    async def changed_at(self, listings: Sequence[Listing]) -> datetime | None:
+        """Return when one of the listings changed last, or None where none ever did."""
+        pipe = self._redis.pipeline(transaction=False)
+        for listing in listings:
+            pipe.hget(keys.listing(listing), "changed")
+        changes = [int(changed) for changed in await pipe.execute() if changed]
+        return from_ms(max(changes)) if changes else None
+
+    async def scan(self, listing: Listing, count: int) -> AsyncIterator[list[ItemId]]:
+        """Yield every item of a listing, about `count` at a time; one that comes or goes meanwhile may be left out."""
+        cursor = 0
+        while True:
+            cursor, members = await self._redis.zscan(keys.newest(listing), cursor, count=count)
+            yield list({ItemId(str(member)): None for member, _ in members})
+            if not cursor:
+                break
+
+    async def public_revision(self, item_id: ItemId) -> PublicItem | None:
+        """Return what became of an item that is or was public: its public revision, a withdrawal included."""
+        item = await self.get(item_id)
+        if item is None or not item.public:
+            return None
+        revision = (await self.revisions([(item_id, item.public)]))[0]
+        return PublicItem(item, revision) if revision else None
+
+    async def translations(self, name: str) -> dict[str, ItemId]:
+        """Return the public members of a translation set by language."""
+        members = await self._redis.hgetall(keys.translation_set(name))
+        return {str(lang): ItemId(str(member)) for lang, member in members.items()}
+
+    async def translation_sets(self, names: Iterable[str]) -> dict[str, dict[str, ItemId]]:
+        """Return the public members of several translation sets, each by language."""
+        wanted = list(names)
+        pipe = self._redis.pipeline(transaction=False)
+        for name in wanted:
+            pipe.hgetall(keys.translation_set(name))
+        found = await pipe.execute() if wanted else []
+        return {
+            name: {str(lang): ItemId(str(member)) for lang, member in members.items()}
+            for name, members in zip(wanted, found, strict=True)
+        }
+
+    async def owners(self, paths: Sequence[str]) -> list[ItemId | None]:
+        """Return which item each path belongs to, or once did: an old path stays its item's for the redirect."""
+        found = await self._redis.hmget(keys.PATHS, list(paths))
+        return [ItemId(str(owner)) if owner else None for owner in found]
+
+
+def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
+    values = dict(zip(_FIELDS, row, strict=True))
+    if values["latest"] is None:
+        return None
+    return Item(
+        id=item_id,
+        source=values["source"] or "",
+        external_id=values["external_id"] or "",
+        state=_STATES[values["state"] or ""],
+        latest=int(values["latest"]),
+        public=int(values["public"] or 0),
+        content_sha256=values["content_sha256"] or "",
+        path=values["path"] or None,
+        accepted_at=from_ms(int(values["accepted_at"] or 0)),
+        released_at=_moment(values["released_at"]),
+        publish_at=_moment(values["publish_at"]),
+        last_event=int(values["last_event"] or 0),
+        announced=int(values["announced"] or 0),
+        unrenderable=int(values["unrenderable"] or 0),
+        unrenderable_reason=values["unrenderable_reason"] or "",
+    )
+
+
+def _moment(milliseconds: str | None) -> datetime | None:
+    return from_ms(int(milliseconds)) if milliseconds else None

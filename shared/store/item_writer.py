@@ -1,0 +1,246 @@
+"""Write a revision of an item with everything that follows from it, as one step of the store."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from shared.model.clock import iso, to_ms
+from shared.model.events import ItemEventType
+from shared.model.ids import event_id
+from shared.model.items import Item, PublicItem, Revision, UpdateType
+from shared.model.listings import Placement, placement_of
+from shared.model.site_file import Site
+from shared.runtime.trace_step import Step
+from shared.runtime.tracing import record
+from shared.store import keys
+from shared.store.item_indexes import Indexes, Op, index_ops, tombstone_ops
+from shared.store.replication import Replication
+from shared.store.scripts import load_script
+
+WriteStatus = Literal["written", "moved", "path", "translation"]
+_STATUSES: Mapping[str, WriteStatus] = {
+    "written": "written",
+    "moved": "moved",
+    "path": "path",
+    "translation": "translation",
+}
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """The event that a write makes; its revision and its place in the item's chain come with the item."""
+
+    type: ItemEventType
+    update_type: UpdateType
+    occurred_at: datetime
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class AuditNote:
+    """Who does it, and what it is: `published`, `scheduled`, `withdrawn`, …"""
+
+    actor: str
+    act: str
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class Write:
+    """
+    One step of an item: from `before`, which the writer saw and which must still stand, to `after`.
+
+    `shown_before` and `shown_after` are the revisions that lists show, None for none: paths, indexes and translation
+    sets follow from their difference. `revision` is kept under its number, `event` tells render, `note` the auditors.
+    """
+
+    write_id: str
+    before: Item | None
+    after: Item
+    shown_before: Revision | None = None
+    shown_after: Revision | None = None
+    revision: Revision | None = None
+    event: NewEvent | None = None
+    note: AuditNote | None = None
+
+
+class ItemWriter:
+    """The only hand that changes items."""
+
+    def __init__(self, redis: Redis, site: Site, wait_replicas: int = 0) -> None:
+        self._redis = redis
+        self._script = load_script(redis, __name__, "write_item.lua")
+        self._site = site
+        self._replication = Replication(redis, wait_replicas)
+
+    async def write(self, write: Write) -> WriteStatus:
+        """
+        Do it all, or nothing and say why; a write that was sent before is not done again.
+
+        Raises Unavailable where it is done and not on as many replicas as the settings ask for.
+        """
+        item_id, began_ns = write.after.id, time.time_ns()
+        left, entered = _translation_slot(write.shown_before), _translation_slot(write.shown_after)
+        if left == entered:
+            left = entered = None
+        indexes = Indexes(first_place=9)
+        before, after = self._placement_before(write), self._placement_after(write)
+        # A revision that only waits changes no list, nor when one changed last: readers could tell.
+        ops = list(index_ops(before, after, indexes)) if write.shown_before != write.shown_after else []
+        withdrawn_at = write.event.occurred_at if write.event and write.event.type == "item.withdrawn.v1" else None
+        ops += tombstone_ops(before, after, withdrawn_at, indexes)
+        item_key = keys.item(item_id)
+        # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.
+        status, _ = await self._run(
+            [
+                item_key,
+                keys.revisions(item_id),
+                keys.PATHS,
+                keys.SCHEDULED,
+                keys.ITEMS_STREAM,
+                keys.translation_set(entered[0]) if entered else item_key,
+                keys.translation_set(left[0]) if left else item_key,
+                keys.AUDIT,
+                *indexes.keys,
+            ],
+            json.dumps(_spelled(write, left, entered, ops), ensure_ascii=False),
+        )
+        if write.event is not None and status == "written":
+            written = event_id(item_id, write.after.public)
+            record(Step("item.write", written), write.event.trace_id, began_ns, item_id=item_id, event=write.event.type)
+        return _STATUSES[status]
+
+    async def confirm(self) -> None:
+        """Return once everything written so far is on as many replicas as the settings ask for."""
+        await self._replication.confirm()
+
+    async def _run(self, script_keys: list[str], argument: str) -> Sequence[str]:
+        if not self._replication.is_wanted:
+            answer: Sequence[str] = await self._script(keys=script_keys, args=[argument])
+            return answer
+        async with self._redis.pipeline(transaction=False) as pipe:
+            await self._script(keys=script_keys, args=[argument], client=pipe)
+            (answer,) = await self._replication.execute(pipe)
+            return answer
+
+    def _placement_before(self, write: Write) -> Placement | None:
+        if write.before is None or write.before.released_at is None or write.shown_before is None:
+            return None
+        return placement_of(write.shown_before, write.before.released_at, self._site)
+
+    def _placement_after(self, write: Write) -> Placement | None:
+        if write.after.released_at is None or write.shown_after is None:
+            return None
+        return placement_of(write.shown_after, write.after.released_at, self._site)
+
+
+_TranslationSlot = tuple[str, str]
+"""A translation set and a language in it."""
+
+
+def _translation_slot(revision: Revision | None) -> _TranslationSlot | None:
+    if revision is None or revision.translation_set is None:
+        return None
+    return revision.translation_set, revision.lang
+
+
+def _spelled(
+    write: Write, left: _TranslationSlot | None, entered: _TranslationSlot | None, ops: list[Op]
+) -> Mapping[str, object]:
+    after = write.after
+    revision = _dated(write)
+    spelled: dict[str, object] = {
+        "item_id": after.id,
+        "write_id": write.write_id,
+        "expected": _standing(write.before),
+        "fields": [part for pair in fields_of(after).items() for part in pair],
+        "event": _event_fields(write),
+        "audit": _audit_fields(write),
+        "ops": ops,
+    }
+    if revision is not None:
+        spelled["number"] = str(revision.number)
+        spelled["document"] = revision.model_dump_json(exclude_defaults=True)
+    if write.shown_after is not None:
+        spelled["path"] = write.shown_after.path
+    if entered is not None:
+        spelled["enter"] = entered[1]
+    if left is not None:
+        spelled["leave"] = left[1]
+    if after.publish_at is not None:
+        spelled["publish_at"] = str(to_ms(after.publish_at))
+    return spelled
+
+
+def _dated(write: Write) -> Revision | None:
+    """Return the revision to be kept; one that is minor and public now remembers when the last major one was."""
+    revision, before, shown = write.revision, write.before, write.shown_before
+    if revision is None or write.event is None:
+        return revision
+    major_at = None
+    if write.event.update_type == "minor" and before is not None and shown is not None:
+        major_at = PublicItem(before, shown).major_at
+    return revision.model_copy(update={"major_at": major_at})
+
+
+def fields_of(item: Item) -> dict[str, str]:
+    """Return the item as the fields of its hash; `announced` is the announcement's own."""
+    return {
+        "source": item.source,
+        "external_id": item.external_id,
+        "state": item.state,
+        "latest": str(item.latest),
+        "public": str(item.public),
+        "content_sha256": item.content_sha256,
+        "path": item.path or "",
+        "accepted_at": str(to_ms(item.accepted_at)),
+        "released_at": str(to_ms(item.released_at)) if item.released_at else "",
+        "publish_at": str(to_ms(item.publish_at)) if item.publish_at else "",
+        "last_event": str(item.last_event),
+        "unrenderable": str(item.unrenderable),
+        "unrenderable_reason": item.unrenderable_reason,
+    }
+
+
+def _standing(item: Item | None) -> str:
+    """Return what must not have changed meanwhile: the newest and the public revision and the state."""
+    return f"{item.latest}:{item.public}:{item.state}" if item else ""
+
+
+def _event_fields(write: Write) -> list[str]:
+    event, before, after = write.event, write.before, write.after
+    if event is None:
+        return []
+    fields = {
+        "id": event_id(after.id, after.public),
+        "type": event.type,
+        "occurred_at": iso(event.occurred_at),
+        "trace_id": event.trace_id,
+        "item_id": after.id,
+        "revision": str(after.public),
+        "before": str(before.public if before else 0),
+        "previous": str(before.last_event if before else 0),
+        "update_type": event.update_type,
+    }
+    return [part for pair in fields.items() for part in pair]
+
+
+def _audit_fields(write: Write) -> list[str]:
+    note, item = write.note, write.after
+    if note is None:
+        return []
+    fields = {
+        "actor": note.actor,
+        "act": note.act,
+        "item_id": item.id,
+        "source": item.source,
+        "external_id": item.external_id,
+        "revision": str(item.latest),
+        "trace_id": note.trace_id,
+    }
+    return [part for pair in fields.items() for part in pair]

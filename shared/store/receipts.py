@@ -1,0 +1,104 @@
+"""
+The receipt of a revision: which files show it, with what bytes, since when they can be read, and who heard of it.
+
+Render writes it together with the announcement, notify counts deliveries, ingest shows both to the item's sender. It is
+kept as long as the log keeps the event.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis.asyncio import Redis
+
+from shared.model.clock import from_ms
+from shared.model.ids import EventId, ItemId, LogId
+from shared.store import keys
+
+# Some 110 bytes each. An item of three tags in a section of two levels is shown by about forty files.
+MOST_FILES = 64
+# An item that is revised every minute all day long would keep more receipts than anybody asks for.
+REVISIONS_KEPT = 20
+
+
+@dataclass(frozen=True)
+class ShownFile:
+    """A file of the site with the hash of its bytes, None where there is no file at the path any more."""
+
+    path: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class ShownFiles:
+    """The files that show a revision: the item's own page first; `left_out` tells how many more there are."""
+
+    files: tuple[ShownFile, ...]
+    left_out: int = 0
+
+    def to_json(self) -> str:
+        """Return them as the store keeps them."""
+        spelled = {"files": [(file.path, file.sha256) for file in self.files], "left_out": self.left_out}
+        return json.dumps(spelled, ensure_ascii=False, separators=(",", ":"))
+
+
+NO_FILES = ShownFiles(())
+
+
+@dataclass(frozen=True)
+class RenderReceipt:
+    """What render has to say of a revision that is public."""
+
+    rendered_at: datetime
+    """When its files were on the volume."""
+    visible_at: datetime
+    """When whoever keeps copies of pages had been told: from then on every reader could see it."""
+    shown: ShownFiles
+    log_id: LogId | None
+    """Where it stands in the log; None while it waits for the announcement of an earlier revision."""
+
+    @property
+    def announced_at(self) -> datetime | None:
+        return from_ms(int(self.log_id.partition("-")[0])) if self.log_id else None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of an event's deliveries: so many were enqueued, and of these so many delivered and given up."""
+
+    enqueued: int = 0
+    delivered: int = 0
+    dead: int = 0
+    last_at: datetime | None = None
+    """When the last of them was heard."""
+
+
+async def read_receipt(redis: Redis, item: ItemId, revision: int) -> RenderReceipt | None:
+    """Return render's receipt of a revision, or None where there is none (yet, or any more)."""
+    spelled, log_id = await redis.hmget(keys.receipts(item), f"rendered:{revision}", f"announced:{revision}")
+    if spelled is None:
+        return None
+    rendered_ms, visible_ms, shown = json.loads(spelled)
+    return RenderReceipt(
+        from_ms(int(rendered_ms)),
+        from_ms(int(visible_ms)),
+        ShownFiles(tuple(ShownFile(path, sha256) for path, sha256 in shown["files"]), shown["left_out"]),
+        LogId(str(log_id)) if log_id else None,
+    )
+
+
+async def read_tally(redis: Redis, event: EventId) -> Tally:
+    """Return how many deliveries of the event there are, over all delivery shards; none before notify ever ran."""
+    shards = int(await redis.get(keys.SHARDS) or 0)
+    pipeline = redis.pipeline(transaction=False)
+    for number in range(shards):
+        pipeline.hmget(keys.delivery_tally(keys.Shard(number), event), "enqueued", "delivered", "dead", "last_ms")
+    return _sum(await pipeline.execute() if shards else [])
+
+
+def _sum(rows: Iterable[tuple[str | None, ...]]) -> Tally:
+    counts = [tuple(int(value or 0) for value in row) for row in rows]
+    enqueued, delivered, dead = (sum(row[place] for row in counts) for place in range(3))
+    last_ms = max((row[3] for row in counts), default=0)
+    return Tally(enqueued, delivered, dead, from_ms(last_ms) if last_ms else None)
