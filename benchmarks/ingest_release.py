@@ -25,8 +25,8 @@ import structlog
 from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
-from services.ingest.publishing import Publisher
-from services.ingest.scheduler import Scheduler
+from services.ingest.publishing.publisher import Publisher
+from services.ingest.publishing.scheduler import Scheduler
 from services.render import app as render_app
 from shared.model.clock import store_now, to_ms
 from shared.runtime.background import background

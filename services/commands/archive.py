@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from services.ingest import archive
 from shared.model.clock import iso, store_now
 from shared.model.errors import ClarionError
 from shared.runtime.settings import Settings
+from shared.store import archive
 from shared.store.redis_client import connect
 
 app = typer.Typer()

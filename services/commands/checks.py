@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.ingest.durability import WeakStore, require_durable_store
+from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.http.auth import KeyRing
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.errors import UnusableSiteFile

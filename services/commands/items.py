@@ -36,7 +36,7 @@ def publish(  # noqa: PLR0913 - an option each
     as_json: AsJson = False,
 ) -> None:
     """Publish items from files, as PUT takes them; the exit code is 0 only when none was refused."""
-    from services.ingest.importers.found import Defaults, Found  # noqa: PLC0415 - see above
+    from services.ingest.importers.base import Defaults, Found  # noqa: PLC0415 - see above
     from services.ingest.importers.tables import read_items  # noqa: PLC0415 - see above
 
     def found() -> Iterator[Found]:
@@ -69,7 +69,7 @@ def import_(  # noqa: PLR0913 - an option each
     import httpx  # noqa: PLC0415 - see above
 
     from services.ingest.importers import choosing, feeds  # noqa: PLC0415 - see above
-    from services.ingest.importers.found import Defaults  # noqa: PLC0415 - see above
+    from services.ingest.importers.base import Defaults  # noqa: PLC0415 - see above
 
     formats: tuple[choosing.Format, ...] = ("auto", "feed", "markdown", "ndjson", "csv", "wxr", "ninjs")
     chosen = next((one for one in formats if one == format_), None)

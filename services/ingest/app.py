@@ -6,22 +6,22 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from services.ingest.api import ItemsApi
-from services.ingest.audit_api import AuditApi
-from services.ingest.batch_api import BatchApi
-from services.ingest.durability import require_durable_store
-from services.ingest.erasing import Eraser
-from services.ingest.gate import Gate
-from services.ingest.idempotency import IdempotencyKeys
-from services.ingest.item_reader import ItemReader
-from services.ingest.openapi import describe
-from services.ingest.public_api import PublicApi
-from services.ingest.publishing import Publisher
-from services.ingest.rate_limit import RateLimiter, RateLimitHeaders
-from services.ingest.reading_api import PreviewApi, ReadingApi
-from services.ingest.scheduler import Scheduler
-from services.ingest.schemas_api import schemas_router
-from services.ingest.timeline import Timelines
+from services.ingest.api.audit import AuditApi
+from services.ingest.api.authentication import Gate
+from services.ingest.api.batch import BatchApi
+from services.ingest.api.item_reader import ItemReader
+from services.ingest.api.items import ItemsApi
+from services.ingest.api.public import PublicApi
+from services.ingest.api.rate_limit import RateLimiter, RateLimitHeaders
+from services.ingest.api.reading import PreviewApi, ReadingApi
+from services.ingest.api.schemas import schemas_router
+from services.ingest.contract.openapi import describe
+from services.ingest.publishing.durability import require_durable_store
+from services.ingest.publishing.erasure import Eraser
+from services.ingest.publishing.idempotency import IdempotencyKeys
+from services.ingest.publishing.publisher import Publisher
+from services.ingest.publishing.scheduler import Scheduler
+from services.ingest.publishing.timeline import Timelines
 from shared.http import errors
 from shared.http.auth import KeyRing
 from shared.http.health import health_router, store_answers

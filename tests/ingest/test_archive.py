@@ -8,9 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
-from services.ingest import archive
 from shared.model.errors import Conflict, Invalid
-from shared.store import keys
+from shared.store import archive, keys
 from shared.store.redis_client import connect
 from tests.factories import an_item
 from tests.ingest.conftest import Ingest

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from services.cli import app
 from tests.factories import ADMIN_KEY, an_item
-from tests.ingest import import_samples as samples
 from tests.ingest.conftest import Ingest
+from tests.ingest.importers import import_samples as samples
 
 
 async def run(ingest: Ingest, *arguments: str) -> Result:

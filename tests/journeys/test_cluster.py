@@ -15,7 +15,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from services.embedded_cluster import EmbeddedCluster
-from services.ingest.durability import WeakStore, require_durable_store
+from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.redis_client import connect

@@ -18,11 +18,11 @@ from tests.journeys.processes import a_client, answers, clarion_process, subscri
 
 # The steps, in the item's order: being killed at the entry of one is being killed at the end of the one before it.
 STEPS = [
-    "services.ingest.api:ItemsApi.put",
-    "services.ingest.publishing:Publisher.publish",
-    "services.ingest.publication:publication",
+    "services.ingest.api.items:ItemsApi.put",
+    "services.ingest.publishing.publisher:Publisher.publish",
+    "services.ingest.publishing.rules:publication",
     "shared.store.item_writer:ItemWriter.write",
-    "services.ingest.publishing:Publisher.receipt",
+    "services.ingest.publishing.publisher:Publisher.receipt",
     "services.render.consumer:ItemEventConsumer.on_item_events",
     "services.render.page_writer:PageWriter.write_items",
     "services.render.page_writer:PageWriter._put",

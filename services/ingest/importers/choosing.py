@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.ingest.importers import feeds, markdown, ninjs, tables, wxr
-from services.ingest.importers.found import Defaults, Found, FoundItem, Skipped
+from services.ingest.importers.base import Defaults, Found, FoundItem, Skipped
 
 Format = Literal["auto", "feed", "markdown", "ndjson", "csv", "wxr", "ninjs"]
 

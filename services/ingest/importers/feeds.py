@@ -13,7 +13,7 @@ import feedparser  # type: ignore[import-untyped]  # it has no types
 import httpx
 
 from services.ingest.importers import texts
-from services.ingest.importers.found import Defaults, Found, Unreadable, found_item
+from services.ingest.importers.base import Defaults, Found, Unreadable, found_item
 
 _TIMEOUT_SECONDS = 30
 _MOST_BYTES = 50 * 1024 * 1024

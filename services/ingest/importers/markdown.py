@@ -9,7 +9,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # it has no types
 
 from services.ingest.importers import texts
-from services.ingest.importers.found import Defaults, Found, Skipped, Unreadable, found_item
+from services.ingest.importers.base import Defaults, Found, Skipped, Unreadable, found_item
 
 _FENCES = {"---": yaml.safe_load, "+++": tomllib.loads}
 # What other tools call a field of ours.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.ingest.importers import texts
-from services.ingest.importers.found import Defaults, Found, Skipped, Unreadable, found_item
+from services.ingest.importers.base import Defaults, Found, Skipped, Unreadable, found_item
 
 _FORMATS = {"text/html": "html", "text/markdown": "markdown", "text/plain": "text", "application/xhtml+xml": "html"}
 _MAIN = ("main", "headline", "title", "body", None)

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import httpx
 
-from services.ingest.importers.found import Found, FoundItem, Skipped, Unreadable
+from services.ingest.importers.base import Found, FoundItem, Skipped, Unreadable
 
 _ITEMS_A_REQUEST = 200
 _TIMEOUT_SECONDS = 120

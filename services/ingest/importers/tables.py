@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from services.ingest.importers.found import Defaults, Found, FoundItem, Unreadable
+from services.ingest.importers.base import Defaults, Found, FoundItem, Unreadable
 
 _SEPARATORS = ",;\t"
 _LISTS = frozenset({"tags", "authors"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from lxml import etree
 
 from services.ingest.importers import texts
-from services.ingest.importers.found import Defaults, Found, Skipped, Unreadable, found_item
+from services.ingest.importers.base import Defaults, Found, Skipped, Unreadable, found_item
 
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"

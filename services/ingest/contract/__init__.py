@@ -1,0 +1,1 @@
+"""What clients send and receive, and how it is described to them."""

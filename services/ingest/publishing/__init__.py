@@ -1,0 +1,1 @@
+"""What publishing an item means: the rules, the write, embargoes, withdrawals and erasures."""

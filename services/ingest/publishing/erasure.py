@@ -1,0 +1,158 @@
+"""
+Erase an item everywhere: from readers at once, from the store as soon as subscribers have been told.
+
+The wish is kept first, so that nothing that happens meanwhile forgets it. The item is withdrawn with an event that has
+none of its content; when render has announced that, its revisions, receipts, paths, dead letters, kept answers and
+entries in both streams go, and notify is told to forget its deliveries. That last event stays in the log, so that
+whoever comes late still hears of it, and so does a stub: the item's identity and the numbers of its revisions, so that
+no event id is ever given out twice.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.ingest.contract.answers import Erasure
+from services.ingest.publishing.idempotency import IdempotencyKeys
+from services.ingest.publishing.publisher import Publisher
+from services.ingest.publishing.rules import Sender
+from services.ingest.publishing.stream_walk import walk
+from shared.model.errors import NotFound, Unavailable
+from shared.model.ids import EventId, ItemId, event_id, item_id
+from shared.model.items import Item, Withdrawal
+from shared.store import keys
+from shared.store.item_store import ItemStore
+from shared.store.scripts import load_script
+
+log = structlog.get_logger()
+
+# A request waits so long for render before it answers 202: a batch of render takes less than a second.
+_PATIENCE_SECONDS = 5
+_LOOK_EVERY_SECONDS = 0.1
+_IDLE_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """Who wants an item erased."""
+
+    item: ItemId
+    sender: Sender
+
+
+class Eraser:
+    """Erases items; any number of replicas may run one."""
+
+    def __init__(self, redis: Redis, store: ItemStore, publisher: Publisher, idempotency_keys: IdempotencyKeys) -> None:
+        self._redis = redis
+        self._store = store
+        self._publisher = publisher
+        self._idempotency_keys = idempotency_keys
+        self._script = load_script(redis, __name__, "erase_item.lua")
+
+    async def erase(self, source: str, external_id: str, sender: Sender) -> Erasure:
+        """Have the item erased; return whether it is already. Raises NotFound for one that never was."""
+        wanted = item_id(source, external_id)
+        if await self._store.get(wanted) is None:
+            raise NotFound(f'there is no item "{source}/{external_id}"')
+        wish = _Wish(wanted, Sender(sender.name, sender.trace_id))
+        spelled = json.dumps({"actor": sender.name, "trace_id": sender.trace_id})
+        await self._redis.hset(keys.ERASURES, wanted, spelled)
+        erased = await self._step(wish)
+        for _ in range(round(_PATIENCE_SECONDS / _LOOK_EVERY_SECONDS)):
+            if erased:
+                break
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            erased = await self._step(wish)
+        return Erasure(id=wanted, source=source, external_id=external_id, erased=erased)
+
+    async def run(self) -> None:
+        """Bring to an end what requests did not wait for, until cancelled."""
+        while True:
+            await asyncio.sleep(_IDLE_SECONDS)
+            try:
+                for wish in await self._wishes():
+                    await self._step(wish)
+            except (RedisError, OSError, Unavailable) as error:
+                log.warning("erasure.waiting", reason=repr(error))
+
+    async def _wishes(self) -> Sequence[_Wish]:
+        found = await self._redis.hgetall(keys.ERASURES)
+        wishes = []
+        for wanted, spelled in found.items():
+            kept = json.loads(spelled)
+            wishes.append(_Wish(ItemId(str(wanted)), Sender(kept["actor"], kept["trace_id"])))
+        return wishes
+
+    async def _step(self, wish: _Wish) -> bool:
+        """Do what can be done now; return whether the item is erased."""
+        found = await self._store.find(wish.item)
+        item = found.item
+        if item is None or found.latest is None:
+            await self._redis.hdel(keys.ERASURES, wish.item)
+            return True
+        if item.state != "withdrawn" or found.latest.title:
+            gone = Withdrawal(mode="gone")
+            # Another replica may have erased it since it was looked at: then the next look says so.
+            with contextlib.suppress(NotFound):
+                await self._publisher.withdraw(item.source, item.external_id, gone, wish.sender, erased=True)
+            return False
+        if item.announced < item.last_event:
+            return False
+        return await self._forget(item, wish.sender)
+
+    async def _forget(self, item: Item, sender: Sender) -> bool:
+        numbers = range(1, item.latest + 1)
+        revisions = await self._store.revisions([(item.id, number) for number in numbers])
+        paths = sorted({one.path for one in revisions if one is not None and one.path})
+        events = {event_id(item.id, number) for number in numbers}
+        # The last event has nothing of the content: subscribers may still ask for it.
+        told = events - {event_id(item.id, item.last_event)}
+        note = {
+            "actor": sender.name,
+            "act": "erased",
+            "item_id": item.id,
+            "source": item.source,
+            "external_id": item.external_id,
+            "revision": str(item.latest),
+            "trace_id": sender.trace_id,
+        }
+        await self._idempotency_keys.forget(item.id)
+        done = await self._script(
+            keys=[
+                *(keys.item(item.id), keys.revisions(item.id), keys.rendered(item.id), keys.receipts(item.id)),
+                *(keys.PATHS, keys.ERASURES, keys.ERASED, keys.AUDIT),
+                *(keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS),
+            ],
+            args=[
+                item.id,
+                item.latest,
+                json.dumps([part for pair in note.items() for part in pair], ensure_ascii=False),
+                json.dumps(paths),
+                json.dumps(await self._entries(keys.ITEMS_STREAM, events)),
+                json.dumps(await self._entries(keys.PAGES_STREAM, told)),
+                json.dumps(await self._letters(events)),
+            ],
+        )
+        if done:
+            log.info("item.erased", item_id=item.id, trace_id=sender.trace_id)
+        return bool(done)
+
+    async def _entries(self, stream: str, events: set[EventId]) -> list[str]:
+        """Return the ids of the stream's entries that carry one of the events: a walk over all of it, done rarely."""
+        return [entry async for entry, fields in walk(self._redis, stream) if fields.get("id") in events]
+
+    async def _letters(self, events: set[EventId]) -> list[str]:
+        """Return the ids of the dead letters that keep one of the events, or say why it was given up."""
+        found = []
+        async for letter, fields in walk(self._redis, keys.DEAD_LETTERS):
+            kept = json.loads(fields.get("fields", "[]"))
+            if not events.isdisjoint(kept):
+                found.append(letter)
+        return found

@@ -1,0 +1,223 @@
+"""The rules of publishing: from what the store holds and what was sent, what is to be written."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from services.ingest.contract.item_body import ItemBody
+from shared.model.errors import Conflict, PreconditionFailed
+from shared.model.ids import ItemId
+from shared.model.items import Item, Revision, State
+from shared.model.site_file import Site
+from shared.model.urls import item_path, month_of, slug_from_title
+from shared.store.item_store import Found
+from shared.store.item_writer import AuditNote, NewEvent, Write
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends something, under which trace, and the revision that they know."""
+
+    name: str
+    trace_id: str
+    if_match: int | None = None
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something done to an item: to which one, by whom, and as which one write."""
+
+    item_id: ItemId
+    source: str
+    external_id: str
+    sender: Sender
+    write_id: str
+
+    def note(self, act: str) -> AuditNote:
+        return AuditNote(self.sender.name, act, self.sender.trace_id)
+
+
+def check_expected(found: Found, act: Act) -> None:
+    """Raise PreconditionFailed unless the item is at the revision that the sender saw."""
+    at = found.item.latest if found.item else 0
+    if_match = act.sender.if_match
+    if if_match is not None and at != if_match:
+        raise PreconditionFailed(
+            f'item "{act.source}/{act.external_id}" is at revision {at}, '
+            f"you sent a change to revision {if_match}: fetch it again"
+        )
+
+
+def held_until(body: ItemBody, now: datetime) -> datetime | None:
+    """Return the moment the revision waits for, or None where it may be public at once."""
+    return body.publish_at if body.publish_at is not None and body.publish_at > now else None
+
+
+def next_revision(found: Found, body: ItemBody) -> Revision:
+    """
+    Return the revision that the body makes; a `published_at` that was left out keeps its value.
+
+    A revision that becomes public now has its `published_at`, one that waits may have none yet; none has a path.
+    """
+    waits = held_until(body, found.now) is not None
+    published_at = body.published_at or _kept_published_at(found)
+    if published_at is None and not waits:
+        published_at = found.now
+    return Revision(
+        **body.model_dump(exclude={"published_at", "publish_at", "source", "external_id"}),
+        number=(found.item.latest if found.item else 0) + 1,
+        accepted_at=next_moment(found),
+        published_at=published_at,
+        publish_at=body.publish_at if waits else None,
+    )
+
+
+def next_moment(found: Found) -> datetime:
+    """Return when the next revision is accepted: no two share a moment, so that a page's time tells which it shows."""
+    if found.item is None:
+        return found.now
+    return max(found.now, found.item.accepted_at + timedelta(milliseconds=1))
+
+
+def _kept_published_at(found: Found) -> datetime | None:
+    known = found.public or found.latest
+    return known.published_at if known else None
+
+
+def changes_nothing(found: Found, revision: Revision) -> bool:
+    """Whether readers and editors would see what they see now: same content, and waiting for the same moment."""
+    item = found.item
+    if item is None or found.latest is None or found.latest.withdrawal is not None:
+        return False
+    return item.publish_at == revision.publish_at and item.content_sha256 == revision.content_sha256
+
+
+def wanted_path(found: Found, revision: Revision, site: Site) -> str:
+    """
+    Return the path that the revision asks for.
+
+    A chosen slug is used as it is; else the item keeps the last segment it has, and at first makes one from its title.
+    """
+    slug = revision.slug
+    if slug is None and found.item is not None and found.item.path is not None:
+        slug = found.item.path.rstrip("/").rpartition("/")[2]
+    return provisional_path(revision, slug or slug_from_title(revision.title), found.now, site)
+
+
+def provisional_path(revision: Revision, slug: str, now: datetime, site: Site) -> str:
+    """Return where the revision would stand under `slug` if it became public when it hopes to."""
+    moment = revision.published_at or revision.publish_at or now
+    return item_path(revision.lang, revision.section, month_of(moment, site.zone), slug)
+
+
+def publication(act: Act, found: Found, revision: Revision, path: str) -> Write:
+    """Return the write that makes `revision` public at `path` now."""
+    item = found.item
+    public = revision.model_copy(update={"path": path})
+    shown = shown_by_lists(found)
+    released_at = item.released_at if item and item.released_at and shown else found.now
+    return Write(
+        write_id=act.write_id,
+        before=item,
+        after=replace(
+            standing(act, item, public, "published"),
+            public=public.number,
+            path=path,
+            released_at=released_at,
+            last_event=public.number,
+        ),
+        shown_before=shown,
+        shown_after=public,
+        revision=public,
+        event=NewEvent(
+            type="item.revised.v1" if shown else "item.published.v1",
+            update_type=public.update_type if shown else "major",
+            occurred_at=found.now,
+            trace_id=act.sender.trace_id,
+        ),
+        note=act.note("revised" if shown else "published"),
+    )
+
+
+def holding_back(act: Act, found: Found, revision: Revision) -> Write:
+    """Return the write that keeps `revision` until its moment: no path, no index, no event tells of it."""
+    item = found.item
+    shown = shown_by_lists(found)
+    state: State = item.state if item and (item.public or item.state == "published") else "scheduled"
+    return Write(
+        write_id=act.write_id,
+        before=item,
+        after=replace(standing(act, item, revision, state), publish_at=revision.publish_at),
+        shown_before=shown,
+        shown_after=shown,
+        revision=revision,
+        note=act.note("scheduled"),
+    )
+
+
+def is_back_at_public(found: Found, revision: Revision) -> bool:
+    """Whether the revision says what readers see already, so that only what waits is given up."""
+    item, public = found.item, found.public
+    return (
+        item is not None
+        and item.state == "published"
+        and item.publish_at is not None
+        and revision.publish_at is None
+        and public is not None
+        and public.content_sha256 == revision.content_sha256
+    )
+
+
+def cancelling(act: Act, found: Found, revision: Revision) -> Write:
+    """Return the write that gives up what waits beside the public revision: nothing changes for readers."""
+    shown = shown_by_lists(found)
+    return Write(
+        write_id=act.write_id,
+        before=found.item,
+        after=standing(act, found.item, revision, "published"),
+        shown_before=shown,
+        shown_after=shown,
+        revision=revision,
+        note=act.note("cancelled"),
+    )
+
+
+def shown_by_lists(found: Found) -> Revision | None:
+    """Return the revision that lists show."""
+    return found.public if found.item is not None and found.item.state == "published" else None
+
+
+def standing(act: Act, item: Item | None, revision: Revision, state: State) -> Item:
+    """Return where the item stands with `revision` as its newest: readers see what they saw, and nothing waits."""
+    return Item(
+        id=act.item_id,
+        source=act.source,
+        external_id=act.external_id,
+        state=state,
+        latest=revision.number,
+        public=item.public if item else 0,
+        content_sha256=revision.content_sha256,
+        path=item.path if item else None,
+        accepted_at=revision.accepted_at,
+        released_at=item.released_at if item else None,
+        publish_at=None,
+        last_event=item.last_event if item else 0,
+        announced=item.announced if item else 0,
+    )
+
+
+def taken_path(path: str, slug: str) -> Conflict:
+    """Return the refusal of a chosen slug that another item has."""
+    return Conflict(f'the path {path} belongs to another item: choose a slug other than "{slug}"')
+
+
+def taken_translation(revision: Revision) -> Conflict:
+    """Return the refusal of a second item of one language in a translation set."""
+    return Conflict(f'the translation set "{revision.translation_set}" has an item in {revision.lang} already')
+
+
+def released(found: Found) -> Revision | None:
+    """Return the revision whose moment has come, ready to be public; None where nothing is due."""
+    item, latest = found.item, found.latest
+    if item is None or latest is None or item.publish_at is None or item.publish_at > found.now:
+        return None
+    return latest.model_copy(update={"published_at": latest.published_at or item.publish_at, "publish_at": None})

@@ -1,0 +1,65 @@
+"""Release embargoed revisions at their moment, by the store's clock; any number of replicas may run one."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.ingest.publishing.publisher import Publisher
+from shared.model.clock import store_now, to_ms
+from shared.model.errors import Unavailable
+from shared.model.ids import ItemId
+from shared.model.items import Item
+from shared.store import keys
+from shared.store.item_store import ItemStore
+
+log = structlog.get_logger()
+
+# How late a moment may be noticed that was set by another replica after this one went to sleep.
+_LOOK_EVERY = timedelta(milliseconds=100)
+# After work there may be more; what cannot be released must not keep the store busy.
+_LOOK_AGAIN = timedelta(milliseconds=10)
+# At once, because their writes share the disk's syncs: one after the other, a hundred of one moment take a second.
+_AT_ONCE = 50
+
+
+class Scheduler:
+    """Looks for revisions whose moment has come, and sleeps until the next one if that is soon."""
+
+    def __init__(self, redis: Redis, publisher: Publisher) -> None:
+        self._redis = redis
+        self._store = ItemStore(redis)
+        self._publisher = publisher
+
+    async def run(self) -> None:
+        """Release what is due, until cancelled; a store that is away is asked again."""
+        while True:
+            try:
+                wait = await self.release_due()
+            except (RedisError, OSError, Unavailable) as error:
+                log.warning("schedule.waiting", reason=repr(error))
+                wait = _LOOK_EVERY
+            await asyncio.sleep(wait.total_seconds())
+
+    async def release_due(self) -> timedelta:
+        """Release revisions whose moment has come, and return how long to wait before the next look."""
+        now = to_ms(await store_now(self._redis))
+        # Any: redis-py's type is the union of every reply that ZRANGE may give.
+        first: Any = await self._redis.zrange(keys.SCHEDULED, 0, _AT_ONCE, withscores=True)
+        moments = [int(moment) for _, moment in first]
+        due = [ItemId(str(member)) for (member, _), moment in zip(first, moments, strict=True) if moment <= now]
+        # Replicas begin at different ends of what is due at one moment, and seldom race for the same item.
+        random.shuffle(due)
+        await asyncio.gather(*(self._release(item) for item in await self._store.get_many(due)))
+        if due:
+            return _LOOK_AGAIN
+        later = next((moment - now for moment in moments if moment > now), None)
+        return _LOOK_EVERY if later is None else min(_LOOK_EVERY, timedelta(milliseconds=later))
+
+    async def _release(self, item: Item | None) -> None:
+        if item is not None:
+            await self._publisher.release(item.source, item.external_id)
