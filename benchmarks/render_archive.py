@@ -12,8 +12,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
-from services.render.output import Output
-from services.render.parts import Rendering, adopt_edition, assemble
+from services.render.output.volume import Output
+from services.render.wiring import Rendering, adopt_edition, assemble
 from shared.model.clock import to_ms
 from shared.model.ids import item_id
 from shared.model.items import Item, Revision

@@ -27,9 +27,9 @@ import structlog
 from redis.asyncio import Redis
 
 from benchmarks.render_archive import Archive, an_archive, ms, percentile, publish
-from services.render.files import page_time_ns
-from services.render.output import Output
-from services.render.parts import adopt_edition, assemble
+from services.render.output.files import page_time_ns
+from services.render.output.volume import Output
+from services.render.wiring import adopt_edition, assemble
 from shared.model.ids import ItemId
 from shared.runtime.background import background
 from shared.runtime.settings import Settings

@@ -38,7 +38,7 @@ from benchmarks.render_archive import (
     publish,
     take,
 )
-from services.render.words import SHIPPED_LOCALES
+from services.render.text.language import SHIPPED_LOCALES
 from shared.model.clock import store_now
 from shared.model.ids import ItemId
 from shared.model.items import Item, Revision

@@ -17,12 +17,12 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from services.render.output import Output
-from services.render.parts import assemble, edition_in_use
-from services.render.publishing_load import PublishingLoad
-from services.render.rebuild import Progress as Step
-from services.render.rebuild import Rebuilt, Watch
-from services.render.verification import Differences, compare, refuse_fault
+from services.render.output.volume import Output
+from services.render.rebuild.publishing_load import PublishingLoad
+from services.render.rebuild.rebuild import Progress as Step
+from services.render.rebuild.rebuild import Rebuilt, Watch
+from services.render.rebuild.verify import Differences, compare, refuse_fault
+from services.render.wiring import assemble, edition_in_use
 from shared.model.errors import ClarionError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from fastapi import FastAPI
 
-from services.render.output import Output
-from services.render.parts import adopt_edition, assemble
-from services.render.previews import PreviewRoutes
-from services.render.rebuild_on_demand import RebuildOnDemand
-from services.render.site_answers import SiteAnswers
-from services.render.sync_mark import SyncMark
+from services.render.output.sync import SyncMark
+from services.render.output.volume import Output
+from services.render.rebuild.on_demand import RebuildOnDemand
+from services.render.web.answers import SiteAnswers
+from services.render.web.previews import PreviewRoutes
+from services.render.wiring import adopt_edition, assemble
 from shared.http import errors
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch

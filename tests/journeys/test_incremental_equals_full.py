@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from services.render.verification import Differences
+from services.render.rebuild.verify import Differences
 from shared.model.items import Withdrawal
 from shared.runtime.settings import Settings
 from shared.store import keys

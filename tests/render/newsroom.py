@@ -9,10 +9,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from services.render.edition import Edition
-from services.render.output import Output
-from services.render.parts import Rendering, adopt_edition, assemble
-from services.render.verification import Differences, compare, refuse_fault
+from services.render.output.volume import Output
+from services.render.pages.edition import Edition
+from services.render.rebuild.verify import Differences, compare, refuse_fault
+from services.render.wiring import Rendering, adopt_edition, assemble
 from shared.model.ids import ItemId, item_id
 from shared.model.items import Item, PublicItem, Revision, Withdrawal
 from shared.model.site_file import Site

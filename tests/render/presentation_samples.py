@@ -6,8 +6,8 @@ from typing import Any
 from lxml import html
 from lxml.html import HtmlElement
 
-from services.render.page_data import Translation
-from services.render.theme import Theme
+from services.render.theme.theme import Theme
+from services.render.theme.view_models import Translation
 from shared.model.ids import item_id
 from shared.model.items import Attachment, DocumentData, Image, Item, PublicItem, Revision
 from shared.model.site_file import Site

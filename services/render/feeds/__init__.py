@@ -1,0 +1,1 @@
+"""Feeds and the formats they are written in."""

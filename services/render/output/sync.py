@@ -1,0 +1,124 @@
+"""
+How much of the volume is surely on the disk, so that a crash of the machine leaves no torn page unseen.
+
+Pages are renamed into place without waiting for the disk. Now and then everything is synced, and the mark says up to
+which event that holds. After a start of the machine (not of the process: the kernel keeps what a killed process wrote)
+the pages of every event since the mark are written again; those that are whole stay as they are.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.render.output.syncing import sync
+from services.render.output.volume import Output
+from shared.store import keys
+from shared.store.streams import Entry
+
+log = structlog.get_logger()
+
+_SYNC_EVERY_SECONDS = 60
+_CHECKED_AT_ONCE = 50
+_WAIT_SECONDS = 1
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _Mark(BaseModel):
+    boot: str
+    entry: str
+    """Every event up to this one has its pages on the disk."""
+
+
+class SyncMark:
+    """Keeps the mark, and checks what is newer than it."""
+
+    def __init__(self, redis: Redis, output: Output, check: Callable[[Sequence[Entry]], Awaitable[None]]) -> None:
+        """`check` writes the pages of events again without announcing them."""
+        self._redis = redis
+        self._output = output
+        self._check = check
+
+    async def run(self, whole: Callable[[], Awaitable[None]]) -> None:
+        """
+        Check what a crash of the machine may have torn, then keep the mark until cancelled.
+
+        `whole` writes what is missing of the volume: the check may have found that it cannot tell.
+        """
+        await _until_done(self.check_after_crash)
+        await whole()
+        while True:
+            await _until_done(self.keep)
+            await asyncio.sleep(_SYNC_EVERY_SECONDS)
+
+    async def keep(self) -> None:
+        """Sync the volume and note up to which event that holds."""
+        done = await self._done()
+        await asyncio.to_thread(sync, self._output.root)
+        self._output.keep_synced(_Mark(boot=_boot(), entry=done).model_dump_json())
+
+    async def check_after_crash(self) -> int:
+        """Write the pages of events since the mark again if the machine has started since; return how many events."""
+        mark = self._mark()
+        if mark is None or mark.boot == _boot():
+            return 0
+        # Any: redis-py's replies are unions of everything.
+        trimmed: Any = await self._redis.hget(keys.TRIMMED, keys.ITEMS_STREAM)
+        if trimmed is not None and _order(trimmed) > _order(mark.entry):
+            log.warning("sync.mark_too_old", mark=mark.entry)
+            self._output.mark_built("")
+            return 0
+        checked = 0
+        while found := await self._after(mark.entry):
+            await self._check(found)
+            checked += len(found)
+            mark = mark.model_copy(update={"entry": found[-1].id})
+        log.info("sync.checked", events=checked)
+        return checked
+
+    def _mark(self) -> _Mark | None:
+        try:
+            return _Mark.model_validate_json(self._output.synced() or "")
+        except ValidationError:
+            return None
+
+    async def _after(self, entry: str) -> Sequence[Entry]:
+        # Any: see check_after_crash
+        found: Any = await self._redis.xrange(keys.ITEMS_STREAM, f"({entry}", count=_CHECKED_AT_ONCE)
+        return [Entry(entry_id, fields) for entry_id, fields in found]
+
+    async def _done(self) -> str:
+        """Return the last entry before the first that is not acknowledged."""
+        pending: Any = await self._redis.xpending(keys.ITEMS_STREAM, keys.RENDER_GROUP)  # Any: see check_after_crash
+        if pending["pending"]:
+            milliseconds, _, sequence = str(pending["min"]).partition("-")
+            number = int(sequence)
+            return f"{milliseconds}-{number - 1}" if number else f"{int(milliseconds) - 1}-{2**63}"
+        groups: Any = await self._redis.xinfo_groups(keys.ITEMS_STREAM)  # Any: see check_after_crash
+        return next((str(group["last-delivered-id"]) for group in groups if group["name"] == keys.RENDER_GROUP), "0-0")
+
+
+async def _until_done(step: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await step()
+        except (RedisError, OSError) as error:
+            log.warning("sync.waiting", reason=repr(error))
+            await asyncio.sleep(_WAIT_SECONDS)
+        else:
+            return
+
+
+def _order(entry: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry.partition("-")
+    return int(milliseconds), int(sequence)
+
+
+def _boot() -> str:
+    """Return what changes with every start of the machine; nothing where the system does not tell."""
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""

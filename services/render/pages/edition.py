@@ -1,0 +1,21 @@
+"""What the whole site is made with at one time."""
+
+from dataclasses import dataclass
+
+from services.render.theme.standing_pages import StandingPages
+from services.render.theme.theme import Theme
+from shared.model.site_file import Site
+from shared.store.site_record import SiteRecord
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The site file with its standing pages, the theme, their number in the store and the address of the site."""
+
+    site: Site
+    theme: Theme
+    record: SiteRecord
+    base_url: str
+    standing_pages: StandingPages
+    rsscloud: bool = False
+    """Whether RSS feeds tell readers where to ask for notifications by rssCloud."""

@@ -1,0 +1,31 @@
+"""Which files show a revision: what its sender's receipt names, taken from what a batch has just written."""
+
+from collections.abc import Collection, Iterable
+
+from services.render.output.written import Written
+from services.render.pages.kinds import ListingPage, Sitemap, SitemapLine, SitemapPart
+from shared.store.receipts import MOST_FILES, ShownFile, ShownFiles
+
+
+def shown_files(
+    item_paths: Collection[str], lists: Iterable[ListingPage | SitemapPart], written: Written
+) -> ShownFiles:
+    """
+    Return the files at the paths of the items concerned, then those that list them, each with its hash.
+
+    Files that were right already are named too: whoever repeats a batch after a crash finds most of them so.
+    """
+    listing = {path for page in lists for path in _paths(page)}
+    paths = [*sorted(item_paths), *sorted(listing.difference(item_paths))]
+    files = tuple(ShownFile(path, written.sha256.get(path)) for path in paths[:MOST_FILES])
+    return ShownFiles(files, left_out=len(paths) - len(files))
+
+
+def _paths(page: ListingPage | SitemapPart) -> Collection[str]:
+    match page:
+        case Sitemap():
+            return (page.path,)
+        case SitemapLine():
+            return (page.sitemap.path,)
+        case _:
+            return page.paths

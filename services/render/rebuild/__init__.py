@@ -1,0 +1,1 @@
+"""Writing the whole site anew, or comparing it with the store."""

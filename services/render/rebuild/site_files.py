@@ -1,0 +1,38 @@
+"""Files that no item changes: the theme's, the institution's media and standing pages, and robots.txt."""
+
+from services.render.output.volume import Output
+from services.render.pages.edition import Edition
+from services.render.pages.kinds import ROBOTS
+from services.render.pages.sitemaps import robots
+
+
+class SiteFiles:
+    """What the site file and the theme bring along."""
+
+    def __init__(self, edition: Edition) -> None:
+        self._edition = edition
+
+    def write(self, output: Output) -> set[str]:
+        """Write the files and return their paths."""
+        edition = self._edition
+        static = edition.theme.static_files()
+        for path, content in static.items():
+            output.write(path, content, 0)  # such a path changes with its content
+        pages = {
+            page.path: edition.theme.standing_page(page.lang, page.slug, page.title, page.html)
+            for page in edition.standing_pages.pages
+        }
+        pages[ROBOTS] = robots(edition.site, edition.base_url)
+        for path, content in pages.items():
+            output.write(path, content, None)
+        return {*static, *pages, *self._write_media(output)}
+
+    def _write_media(self, output: Output) -> set[str]:
+        media = self._edition.site.media_folder
+        paths = set()
+        for file in sorted(media.rglob("*")) if media else ():
+            path = "/media/" + file.relative_to(media or "").as_posix()
+            if file.is_file() and "/." not in path:
+                output.write(path, file.read_bytes(), file.stat().st_mtime_ns)
+                paths.add(path)
+        return paths

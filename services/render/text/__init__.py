@@ -1,0 +1,1 @@
+"""Languages, markup and word stems."""

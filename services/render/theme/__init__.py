@@ -1,0 +1,1 @@
+"""How pages look: templates, static files and the values that templates are given."""

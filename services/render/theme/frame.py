@@ -1,0 +1,141 @@
+"""What stands around a page's content: its head, and the header and footer that all pages of a language share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+
+from services.render.text.language import Language
+from services.render.theme.view_models import Place, in_language, listing_name, section_name
+from shared.model.items import Image
+from shared.model.listings import Listing
+from shared.model.site_file import Site
+from shared.model.urls import FEED_FORMATS, feed_path, home_path, latest_fragment_path, section_path
+
+_FEED_NAMES = {"rss": "RSS", "atom": "Atom", "json": "JSON Feed"}
+_FEED_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+
+
+@dataclass(frozen=True)
+class FeedLink:
+    """A feed that a page offers."""
+
+    name: str
+    title: str
+    media_type: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Alternate:
+    """The page in a language, for the switcher and for search engines."""
+
+    lang: str
+    path: str
+    name: str = ""
+    """What the language calls itself."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a page says of itself before its content."""
+
+    title: str
+    path: str
+    description: str = ""
+    og_title: str | None = None
+    og_type: Literal["website", "article"] = "website"
+    alternates: Sequence[Alternate] = ()
+    """The same page in every language that has it, its own among them."""
+    feeds: Sequence[FeedLink] = ()
+    image: Image | None = None
+    json_ld: Markup | None = None
+    is_indexed: bool = True
+
+
+@dataclass(frozen=True)
+class NavigationPlace(Place):
+    """A top section, with the sections directly below it."""
+
+    below: Sequence[Place] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all pages of a language share."""
+
+    lang: str
+    direction: str
+    og_locale: str
+    title: str
+    organisation: str
+    organisation_url: str | None
+    logo: str | None
+    home: str
+    navigation: Sequence[NavigationPlace]
+    links: Sequence[tuple[str, str]]
+    """Label and address."""
+    standing: Sequence[Place]
+    latest_fragment: str | None
+    search: str | None
+    feeds: Sequence[FeedLink]
+
+
+def frame_of(site: Site, language: Language, standing: Sequence[tuple[str, str]], *, search: bool) -> Frame:
+    """Return what the pages of the language share."""
+    lang = language.tag
+    organisation = site.organisation
+    home = home_path(lang)
+    title = in_language(site.title, lang, site)
+    return Frame(
+        lang=lang,
+        direction=language.direction,
+        og_locale=language.og_locale,
+        title=title,
+        organisation=(in_language(organisation.name, lang, site) if organisation else "") or title,
+        organisation_url=organisation.url if organisation else None,
+        logo=organisation.logo if organisation else None,
+        home=home,
+        navigation=_navigation(site, lang),
+        links=[(in_language(link.label, lang, site), link.url) for link in site.links],
+        standing=[Place(page_title, f"{home}{slug}/") for slug, page_title in standing],
+        latest_fragment=latest_fragment_path(lang) if site.latest_sections else None,
+        search=f"{home}search/" if search else None,
+        feeds=feed_links(Listing(lang, "home"), site),
+    )
+
+
+def feed_links(listing: Listing, site: Site) -> Sequence[FeedLink]:
+    """Return the listing's feeds as pages offer them."""
+    name = listing_name(listing, site)
+    return [
+        FeedLink(
+            _FEED_NAMES[feed_format],
+            f"{name} ({_FEED_NAMES[feed_format]})",
+            _FEED_TYPES[feed_format],
+            feed_path(listing.path, feed_format),
+        )
+        for feed_format in FEED_FORMATS
+    ]
+
+
+def listing_alternates(listing: Listing, site: Site) -> Sequence[Alternate]:
+    """Return the listing in every language; a tag's own alone, since other languages need not have it."""
+    if listing.kind == "tag":
+        return [Alternate(listing.lang, listing.path)]
+    return [Alternate(lang, Listing(lang, listing.kind, listing.name).path) for lang in site.languages]
+
+
+def _navigation(site: Site, lang: str) -> Sequence[NavigationPlace]:
+    paths = [section.path for section in site.sections]
+    places = {path: Place(section_name(site, path, lang), section_path(lang, path)) for path in paths}
+    return [
+        NavigationPlace(
+            places[path].name,
+            places[path].path,
+            [place for below, place in places.items() if below.rpartition("/")[0] == path],
+        )
+        for path in places
+        if "/" not in path
+    ]

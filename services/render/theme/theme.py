@@ -1,0 +1,271 @@
+"""The pages of the site: items and lists of cards through templates into bytes, nothing read or written meanwhile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from urllib.parse import urljoin
+
+from jinja2 import ChoiceLoader, DictLoader, Environment, PrefixLoader, StrictUndefined
+from markupsafe import Markup
+
+from services.render.text.language import Language, language_of
+from services.render.theme.files import ThemeFiles
+from services.render.theme.frame import Alternate, Frame, Head, feed_links, frame_of, listing_alternates
+from services.render.theme.search_results import SearchResults
+from services.render.theme.structured_data import item_json_ld
+from services.render.theme.view_models import (
+    Card,
+    Place,
+    Translation,
+    archive_path,
+    card_of,
+    in_language,
+    item_page_of,
+    listing_name,
+    section_name,
+    section_places,
+)
+from shared.model.items import PublicItem
+from shared.model.listings import Listing
+from shared.model.site_file import Section, Site
+from shared.model.urls import home_path, search_path, section_path
+
+Standing = Mapping[str, Sequence[tuple[str, str]]]
+"""The standing pages that there are, by language: slug and title."""
+
+
+@dataclass(frozen=True)
+class HomeGroup:
+    """A top section on the home page."""
+
+    section: Place
+    cards: Sequence[Card]
+
+
+class Theme:
+    """How the site looks: made once, and the same bytes for the same values ever after."""
+
+    def __init__(
+        self,
+        site: Site,
+        base_url: str,
+        theme_dir: Path | None = None,
+        *,
+        standing: Standing | None = None,
+        search: bool = False,
+    ) -> None:
+        self._site = site
+        self._base_url = base_url
+        self._standing = standing or {}
+        self._search = search
+        self._files = ThemeFiles(theme_dir)
+        self._catalogues = self._files.catalogues
+        self._environment = _environment(self._files, base_url)
+        self._frame = cache(self._make_frame)
+        # A section's page names ten years of months, and is written with every item.
+        self._month_place = cache(self._make_month_place)
+        self.language = cache(self._make_language)
+        self.fingerprint = self._files.fingerprint
+        """The same for two themes of the same templates, static files and catalogues."""
+
+    def static_files(self) -> Mapping[str, bytes]:
+        """Return style sheets, icons and fonts by their paths, which change with their content."""
+        return self._files.static_files()
+
+    def card(self, item: PublicItem) -> Card:
+        """Return the item's card, in this theme's words."""
+        return card_of(item, self._site, self.language(item.revision.lang))
+
+    def item_page(self, item: PublicItem, translations: Sequence[Translation]) -> bytes:
+        """Return the item's page; one that was withdrawn under a notice carries the notice."""
+        revision = item.revision
+        page = item_page_of(item, self._site, self.language(revision.lang), translations)
+        others = [Alternate(other.lang, other.path) for other in page.translations]
+        head = Head(
+            title=f"{page.card.title} — {self._frame(revision.lang).title}",
+            path=item.path,
+            description=page.card.excerpt,
+            og_title=page.card.title,
+            og_type="article",
+            alternates=[Alternate(revision.lang, item.path), *others],
+            feeds=feed_links(Listing(revision.lang, "section", revision.section), self._site),
+            image=page.card.image,
+            json_ld=item_json_ld(item, page, self._site, self._base_url),
+        )
+        return self._render("item.html", revision.lang, head, page=page)
+
+    def home_page(self, lang: str, groups: Sequence[tuple[Section, Sequence[Card]]]) -> bytes:
+        """Return the home page: each top section with its newest items."""
+        listing = Listing(lang, "home")
+        shown = [
+            HomeGroup(Place(section_name(self._site, section.path, lang), section_path(lang, section.path)), cards)
+            for section, cards in groups
+        ]
+        head = self._listing_head(listing, self._frame(lang).title, listing.path)
+        described = replace(head, description=head.description or self._contents(lang))
+        return self._render("home.html", lang, described, groups=shown, description=head.description)
+
+    def listing_page(self, listing: Listing, cards: Sequence[Card], months: Sequence[str] = ()) -> bytes:
+        """Return the page of a section or tag: its newest items, and the way to its months (`yyyymm`)."""
+        name = listing_name(listing, self._site)
+        head = self._listing_head(listing, f"{name} — {self._frame(listing.lang).title}", listing.path)
+        return self._render(
+            "listing.html",
+            listing.lang,
+            head,
+            name=name,
+            crumbs=self._crumbs_above(listing),
+            below=self._places_below(listing),
+            cards=cards,
+            months=[self._month_place(listing, month) for month in months],
+        )
+
+    def archive_page(self, listing: Listing, month: str, number: int, cards: Sequence[Card], *, is_last: bool) -> bytes:
+        """
+        Return page `number` of the listing's items of a month (`yyyymm`).
+
+        It does not say of how many pages: the next one would change them all.
+        """
+        frame = self._frame(listing.lang)
+        language = self.language(listing.lang)
+        name = f"{listing_name(listing, self._site)}: {self._month_place(listing, month).name}"
+        numbered = "" if number == 1 and is_last else language.say("Page {number}", number=number)
+        title = " — ".join(part for part in (name, numbered, frame.title) if part)
+        path = archive_path(listing, month, number)
+        head = self._listing_head(listing, title, path, alternates=[Alternate(listing.lang, path)])
+        return self._render(
+            "archive.html",
+            listing.lang,
+            head,
+            name=name,
+            crumbs=[*self._crumbs_above(listing), Place(listing_name(listing, self._site), listing.path)],
+            cards=cards,
+            numbered=numbered,
+            previous=archive_path(listing, month, number - 1) if number > 1 else None,
+            following=archive_path(listing, month, number + 1) if not is_last else None,
+        )
+
+    def latest_fragment(self, lang: str, cards: Sequence[Card]) -> bytes:
+        """Return the column of newest items, which is composed into every page of the language when it is served."""
+        language = self.language(lang)
+        paths = self._site.latest_sections
+        place = Place(section_name(self._site, paths[0], lang), section_path(lang, paths[0])) if paths else None
+        template = self._environment.get_template("latest.html")
+        return template.render(say=language.say, cards=cards, place=place if len(paths) == 1 else None).encode()
+
+    def search_page(self, lang: str, results: SearchResults) -> bytes:
+        """Return what was found, with the form to ask again."""
+        language = self.language(lang)
+        title = language.say("Search")
+        head = Head(
+            title=f"{title} — {self._frame(lang).title}",
+            path=search_path(lang),
+            alternates=[Alternate(other, search_path(other)) for other in self._site.languages],
+            is_indexed=False,
+        )
+        sections = [
+            Place(" / ".join(place.name for place in section_places(self._site, section.path, lang)), section.path)
+            for section in self._site.sections
+        ]
+        return self._render("search.html", lang, head, results=results, sections=sections)
+
+    def standing_page(self, lang: str, slug: str, title: str, html: str) -> bytes:
+        """Return a standing page; `html` is trusted or came through `markup.body_html`."""
+        path = f"{home_path(lang)}{slug}/"
+        there = [other for other in self._site.languages if slug in dict(self._standing.get(other, ()))]
+        alternates = [Alternate(other, f"{home_path(other)}{slug}/") for other in there if other != lang]
+        head = Head(
+            title=f"{title} — {self._frame(lang).title}",
+            path=path,
+            alternates=[Alternate(lang, path), *alternates],
+            feeds=feed_links(Listing(lang, "home"), self._site),
+        )
+        # Its caller answers for it: standing pages come from the institution's own folder.
+        return self._render("standing.html", lang, head, title=title, body=Markup(html))  # noqa: S704
+
+    def gone_page(self, lang: str, title: str | None = None, notice: str | None = None) -> bytes:
+        """Return what stands where an item was withdrawn (410)."""
+        head = self._unlisted_head(lang, self.language(lang).say("This page has been withdrawn"))
+        return self._render("gone.html", lang, head, title=title, notice=notice)
+
+    def not_found_page(self, lang: str) -> bytes:
+        """Return what stands where there is no page (404)."""
+        return self._render(
+            "not_found.html", lang, self._unlisted_head(lang, self.language(lang).say("Page not found"))
+        )
+
+    def _render(self, template: str, lang: str, head: Head, **content: object) -> bytes:
+        language = self.language(lang)
+        alternates = {alternate.lang: alternate.path for alternate in head.alternates}
+        text = self._environment.get_template(template).render(
+            say=language.say,
+            frame=self._frame(lang),
+            head=head,
+            switcher=[
+                Alternate(other, alternates.get(other, home_path(other)), self.language(other).name)
+                for other in self._site.languages
+            ],
+            x_default=alternates.get(self._site.languages[0], head.path),
+            **content,
+        )
+        return text.encode()
+
+    def _listing_head(
+        self, listing: Listing, title: str, path: str, alternates: Sequence[Alternate] | None = None
+    ) -> Head:
+        return Head(
+            title=title,
+            path=path,
+            description=in_language(self._site.description, listing.lang, self._site),
+            alternates=listing_alternates(listing, self._site) if alternates is None else alternates,
+            feeds=feed_links(listing, self._site),
+        )
+
+    def _unlisted_head(self, lang: str, title: str) -> Head:
+        return Head(title=f"{title} — {self._frame(lang).title}", path=home_path(lang), is_indexed=False)
+
+    def _contents(self, lang: str) -> str:
+        """Return what a search engine may show below the site's name where the site file describes nothing."""
+        frame = self._frame(lang)
+        return f"{frame.title}: {' · '.join(place.name for place in frame.navigation)}"
+
+    def _crumbs_above(self, listing: Listing) -> Sequence[Place]:
+        return section_places(self._site, listing.name, listing.lang)[:-1] if listing.kind == "section" else ()
+
+    def _places_below(self, listing: Listing) -> Sequence[Place]:
+        if listing.kind != "section":
+            return ()
+        return [
+            Place(section_name(self._site, section.path, listing.lang), section_path(listing.lang, section.path))
+            for section in self._site.sections
+            if section.path.rpartition("/")[0] == listing.name
+        ]
+
+    def _make_month_place(self, listing: Listing, month: str) -> Place:
+        name = self.language(listing.lang).month(int(month[:4]), int(month[4:]))
+        return Place(name, archive_path(listing, month))
+
+    def _make_frame(self, lang: str) -> Frame:
+        return frame_of(self._site, self.language(lang), self._standing.get(lang, ()), search=self._search)
+
+    def _make_language(self, tag: str) -> Language:
+        return language_of(tag, self._catalogues)
+
+
+def _environment(files: ThemeFiles, base_url: str) -> Environment:
+    """Return an environment where a theme's template may extend the one it stands in for: `shipped/item.html`."""
+    shipped = PrefixLoader({"shipped": DictLoader(files.shipped_templates)})
+    environment = Environment(
+        loader=ChoiceLoader([DictLoader(files.templates), shipped]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    styles = [files.static_path(name) for name in ("site.css", "theme.css") if name in files.static_names]
+    environment.globals |= {"base_url": base_url, "static": files.static_path, "styles": styles}
+    environment.filters["absolute"] = partial(urljoin, f"{base_url}/")
+    return environment

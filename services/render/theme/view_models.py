@@ -1,0 +1,277 @@
+"""What templates read: an item as a card in a list, and as a page of its own, in the words of its language."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from services.render.text.language import Language, shipped_language
+from shared.model.items import Attachment, Image, PublicItem, Revision
+from shared.model.listings import Listing
+from shared.model.site_file import Site, Words
+from shared.model.urls import section_path, tag_path
+from shared.text.markup import (
+    body_html,
+    excerpt,
+    is_image_url,
+    is_link_url,
+    printable,
+    scrollable,
+    text_of,
+)
+
+EXCERPT_CHARS = 200
+# So much of a body holds the excerpt, unless it is nearly all tags: a card need not render a long decree.
+_BEGINNING_CHARS = 2_000
+
+_MEDIA_NAMES = {
+    "application/pdf": "PDF",
+    "application/zip": "ZIP",
+    "application/msword": "DOC",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "DOCX",
+    "application/vnd.ms-excel": "XLS",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PPTX",
+    "application/vnd.oasis.opendocument.text": "ODT",
+    "application/vnd.oasis.opendocument.spreadsheet": "ODS",
+    "text/plain": "TXT",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page of the site to link to."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """An item as lists show it."""
+
+    path: str
+    lang: str
+    title: str
+    excerpt: str
+    section: Place
+    """The top section."""
+    kind: Place | None
+    """The item's own section, where it lies below the top one."""
+    is_document: bool
+    moment: str
+    """`published_at` in ISO 8601 with the site's offset."""
+    date: str
+    time: str
+    date_time: str
+    image: Image | None
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The same item in another language."""
+
+    lang: str
+    path: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """An attachment to be offered."""
+
+    url: str
+    title: str
+    media_type: str
+    details: str
+    """Such as "PDF, 1.2 MB"."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of a document's data."""
+
+    label: str
+    value: str
+    moment: str | None = None
+    """ISO 8601, where the value is a date."""
+
+
+@dataclass(frozen=True)
+class ChangeNote:
+    """What the public revision changed, and when."""
+
+    text: str
+    moment: str
+    date_time: str
+
+
+@dataclass(frozen=True)
+class ItemPage:
+    """An item as its page shows it."""
+
+    card: Card
+    lead: str | None
+    body: Markup
+    crumbs: Sequence[Place]
+    byline: str
+    images: Sequence[Image]
+    downloads: Sequence[Download]
+    facts: Sequence[Fact]
+    tags: Sequence[Place]
+    translations: Sequence[Translation]
+    change_note: ChangeNote | None
+    notice: str | None
+    """Why the item no longer stands, where it was withdrawn under a notice."""
+    modified: str
+    """ISO 8601: when a reader could first see this revision."""
+
+
+def card_of(item: PublicItem, site: Site, language: Language | None = None) -> Card:
+    """Return the item's card, in the language as shipped unless a theme gives its own."""
+    revision = item.revision
+    words = language or shipped_language(revision.lang)
+    moment = item.published_at.astimezone(site.zone)
+    crumbs = section_places(site, revision.section, revision.lang)
+    section = site.section_at.get(revision.section)
+    return Card(
+        path=item.path,
+        lang=revision.lang,
+        title=one_line(revision.title),
+        excerpt=_excerpt_of(revision),
+        section=crumbs[0],
+        kind=crumbs[-1] if len(crumbs) > 1 else None,
+        is_document=section is not None and section.kind == "document",
+        moment=moment.isoformat(timespec="seconds"),
+        date=words.date(moment),
+        time=words.time(moment),
+        date_time=words.date_and_time(moment),
+        image=next(iter(safe_images(revision)), None),
+    )
+
+
+def item_page_of(item: PublicItem, site: Site, language: Language, translations: Sequence[Translation]) -> ItemPage:
+    """Return what the item's page shows; translations into its own language are left out."""
+    revision = item.revision
+    withdrawal = revision.withdrawal
+    return ItemPage(
+        card=card_of(item, site, language),
+        lead=printable(revision.summary) if revision.summary else None,
+        # body_html sanitised it.
+        body=Markup(scrollable(body_html(revision.body, revision.body_format))),  # noqa: S704
+        crumbs=section_places(site, revision.section, revision.lang),
+        byline=_byline(revision),
+        images=safe_images(revision),
+        downloads=[_download(attachment, language) for attachment in safe_attachments(revision)],
+        facts=_facts(revision, language),
+        tags=[Place(tag_name(site, tag, revision.lang), tag_path(revision.lang, tag)) for tag in revision.tags],
+        translations=[translation for translation in translations if translation.lang != revision.lang],
+        change_note=_change_note(item, site.zone, language),
+        notice=(withdrawal.notice or "") if withdrawal else None,
+        modified=item.became_public_at.astimezone(site.zone).isoformat(timespec="seconds"),
+    )
+
+
+def safe_images(revision: Revision) -> Sequence[Image]:
+    """Return the images that may be shown. Ingest refuses others; this is the second lock."""
+    return tuple(image for image in revision.images if is_image_url(image.url))
+
+
+def safe_attachments(revision: Revision) -> Sequence[Attachment]:
+    """Return the attachments that may be linked to. Ingest refuses others; this is the second lock."""
+    return tuple(attachment for attachment in revision.attachments if is_link_url(attachment.url))
+
+
+def section_places(site: Site, section_path_: str, lang: str) -> Sequence[Place]:
+    """Return the sections from the top one down to this one."""
+    segments = section_path_.split("/")
+    paths = ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
+    return [Place(section_name(site, path, lang), section_path(lang, path)) for path in paths]
+
+
+def section_name(site: Site, path: str, lang: str) -> str:
+    """Return the section's name; of its path, once the site file no longer knows it."""
+    section = site.section_at.get(path)
+    return in_language(section.name, lang, site) if section else path.rpartition("/")[2]
+
+
+def tag_name(site: Site, tag: str, lang: str) -> str:
+    return in_language(site.tags.get(tag, {}), lang, site) or tag
+
+
+def in_language(words: Words, lang: str, site: Site) -> str:
+    """Return the text in the language, else in the site's first, else nothing."""
+    return words.get(lang) or words.get(site.languages[0]) or ""
+
+
+def listing_name(listing: Listing, site: Site) -> str:
+    """Return what readers call the listing."""
+    match listing.kind:
+        case "home":
+            return in_language(site.title, listing.lang, site)
+        case "section":
+            return section_name(site, listing.name, listing.lang)
+        case "tag":
+            return tag_name(site, listing.name, listing.lang)
+
+
+def archive_path(listing: Listing, month: str, number: int = 1) -> str:
+    """Return the path of a page of the listing's month archive; `month` as `yyyymm`."""
+    path = f"{listing.path}{month[:4]}/{month[4:]}/"
+    return path if number == 1 else f"{path}page/{number}/"
+
+
+def one_line(text: str) -> str:
+    """Return the text fit for a title: printable, without line breaks."""
+    return " ".join(printable(text).split("\n")).strip()
+
+
+def _excerpt_of(revision: Revision) -> str:
+    if revision.summary:
+        return excerpt(printable(revision.summary), EXCERPT_CHARS)
+    beginning = text_of(body_html(revision.body[:_BEGINNING_CHARS], revision.body_format))
+    if len(beginning) > EXCERPT_CHARS or len(revision.body) <= _BEGINNING_CHARS:
+        return excerpt(beginning, EXCERPT_CHARS)
+    return excerpt(text_of(body_html(revision.body, revision.body_format)), EXCERPT_CHARS)
+
+
+def _byline(revision: Revision) -> str:
+    parts = (*revision.authors, revision.place)
+    return " · ".join(printable(part) for part in parts if part)
+
+
+def _download(attachment: Attachment, language: Language) -> Download:
+    name = _MEDIA_NAMES.get(attachment.media_type, "")
+    size = language.size(attachment.size_bytes) if attachment.size_bytes is not None else ""
+    return Download(
+        url=attachment.url,
+        title=one_line(attachment.title),
+        media_type=attachment.media_type,
+        details=", ".join(part for part in (name, size) if part),
+    )
+
+
+def _facts(revision: Revision, language: Language) -> Sequence[Fact]:
+    document = revision.document
+    if document is None:
+        return ()
+    facts = []
+    if document.number:
+        facts.append(Fact(language.say("Number"), printable(document.number)))
+    if document.signed_on:
+        facts.append(Fact(language.say("Signed on"), language.date(document.signed_on), document.signed_on.isoformat()))
+    if document.signed_by:
+        facts.append(Fact(language.say("Signed by"), printable(document.signed_by)))
+    return facts
+
+
+def _change_note(item: PublicItem, zone: ZoneInfo, language: Language) -> ChangeNote | None:
+    if not item.revision.change_note:
+        return None
+    moment = item.became_public_at.astimezone(zone)
+    return ChangeNote(
+        text=printable(item.revision.change_note),
+        moment=moment.isoformat(timespec="seconds"),
+        date_time=language.date_and_time(moment),
+    )

@@ -1,0 +1,1 @@
+"""What render serves over HTTP: the site, includes, answers and previews."""

@@ -1,0 +1,144 @@
+"""The parts of the render service, put together: over the output volume, or over another folder to compare it with."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+
+from fastapi import APIRouter
+from redis.asyncio import Redis
+
+from services.render.output.volume import Output
+from services.render.pages.cards import PieceCache
+from services.render.pages.edition import Edition
+from services.render.pages.items import ItemPages
+from services.render.pages.kinds import NewsSitemap
+from services.render.pages.list_reader import ListReader
+from services.render.pages.lists import ListPages
+from services.render.pages.months import Months
+from services.render.pages.public_items import PublicItems
+from services.render.pages.sitemap_reader import SitemapReader
+from services.render.pages.sitemap_writer import SitemapWriter
+from services.render.pages.ticks import Ticker
+from services.render.pages.writer import Cast, Makers, PageWriter
+from services.render.pipeline.announcing import Announcer
+from services.render.pipeline.consumer import ItemEventConsumer, Tools
+from services.render.pipeline.purging import PurgeHook
+from services.render.pipeline.veto import Veto
+from services.render.rebuild.preparation import Preparation
+from services.render.rebuild.rebuild import Rebuild, RebuildTools
+from services.render.search.api import SearchRoutes
+from services.render.search.index import INDEX_VERSION, SearchIndex
+from services.render.search.service import Search
+from services.render.theme.standing_pages import StandingPages, load_standing_pages
+from services.render.theme.theme import Theme
+from services.render.web.answers import SiteAnswers
+from services.render.web.site import SiteRoutes
+from shared.model.errors import ClarionError
+from shared.model.site_file import Site, load_site
+from shared.runtime.settings import Settings
+from shared.store.dead_letters import DeadLetters
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter
+from shared.store.site_record import SiteRecord, adopt_site, read_site
+
+
+class OtherEdition(ClarionError):
+    """The site file, theme and address of these settings are not what the running site is made with."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The parts that turn events into pages."""
+
+    consumer: ItemEventConsumer
+    rebuild: Rebuild
+    ticker: Ticker
+    search: Search
+    routes: Sequence[APIRouter]
+    """In the order in which they are to be asked."""
+
+
+async def adopt_edition(settings: Settings, redis: Redis) -> Edition:
+    """Return the edition of the settings, and make it the one that the store knows."""
+    made = _Made.of(settings)
+    return made.edition(await adopt_site(redis, made.fingerprint))
+
+
+async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
+    """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
+    made = _Made.of(settings)
+    record = await read_site(redis)
+    if record is None or record.fingerprint != made.fingerprint:
+        raise OtherEdition(
+            "the site file, the theme or CLARION_BASE_URL differ from what the running site is made with: "
+            "use its settings, or restart render with these"
+        )
+    return made.edition(record)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What settings make of a site, before the store has numbered it."""
+
+    site: Site
+    theme: Theme
+    standing_pages: StandingPages
+    base_url: str
+    rsscloud: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Made":
+        site = load_site(settings.site_file)
+        pages = load_standing_pages(site)
+        titles = {lang: pages.titles(lang) for lang in site.languages}
+        theme = Theme(site, settings.base_url, site.theme_folder, standing=titles, search=True)
+        return cls(site, theme, pages, settings.base_url, settings.rsscloud)
+
+    @property
+    def fingerprint(self) -> str:
+        # The address of the site stands in every page, and another release may write any page in another way.
+        release = f"{version('clarion')} {INDEX_VERSION}"
+        parts = (self.site.fingerprint, self.theme.fingerprint, self.standing_pages.fingerprint, self.base_url, release)
+        more = ("rsscloud",) if self.rsscloud else ()
+        return hashlib.sha256(" ".join((*parts, *more)).encode()).hexdigest()
+
+    def edition(self, record: SiteRecord) -> Edition:
+        return Edition(self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud)
+
+
+def assemble(  # noqa: PLR0913 - the last three are for the running service alone
+    redis: Redis,
+    edition: Edition,
+    output: Output,
+    *,
+    cast: Cast | None = None,
+    purge_urls: Sequence[str] = (),
+    receipts_kept: timedelta = timedelta(days=30),
+) -> Rendering:
+    """
+    Return the parts for a folder.
+
+    `cast` is what is done about an item that cannot be rendered, a veto unless given; `purge_urls` are told of changes.
+    """
+    store = ItemStore(redis)
+    public_items = PublicItems(store)
+    pieces = PieceCache(edition)
+    veto = Veto(store, ItemWriter(redis, edition.site), pieces.of)
+    items = ItemPages(store, public_items, edition, pieces)
+    answers = SiteAnswers(output, edition)
+    search = Search(SearchIndex(output.search_file), public_items, output)
+    reader, sitemaps = ListReader(redis, public_items, edition), SitemapReader(redis, items, edition)
+    makers = Makers(items, reader, ListPages(edition, pieces), SitemapWriter(sitemaps, edition, output))
+    writer = PageWriter(makers, output, cast or veto.cast)
+    months = Months(redis, edition.site)
+    announcer = Announcer(redis, receipts_kept)
+    tools = Tools(store, public_items, months, writer, search, PurgeHook(purge_urls), announcer, DeadLetters(redis))
+    return Rendering(
+        consumer=ItemEventConsumer(edition, tools),
+        rebuild=Rebuild(redis, edition, output, RebuildTools(Preparation(reader, items, sitemaps), writer, search)),
+        ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
+        search=search,
+        routes=[SearchRoutes(search, edition, answers).router, SiteRoutes(output, store, edition, answers).router],
+    )

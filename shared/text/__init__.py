@@ -1,0 +1,1 @@
+"""Text in any language: markup that is safe to show, and plain text."""

@@ -1,0 +1,54 @@
+"""Preparing lists: in small steps, whatever is in them."""
+
+from services.render.pages.cards import PieceCache
+from services.render.pages.items import ItemPages
+from services.render.pages.kinds import SITEMAP_PLACES, ListingPage, ListPage, Sitemap
+from services.render.pages.list_reader import ListReader
+from services.render.pages.public_items import PublicItems
+from services.render.pages.sitemap_reader import SitemapReader
+from services.render.pages.steps import in_steps
+from services.render.rebuild.preparation import Preparation
+from shared.model.listings import Listing
+from shared.store.item_store import ItemStore
+from tests.render.newsroom import BROKEN_TITLE, Press
+
+NEWS = ListPage(Listing("en", "section", "news"))
+
+
+async def pauses(press: Press, page: ListingPage | Sitemap) -> int:
+    """Prepare the page and return how often it let others go first."""
+    store, pieces = ItemStore(press.redis), PieceCache(press.edition)
+    items = ItemPages(store, PublicItems(store), press.edition, pieces)
+    reader = ListReader(press.redis, PublicItems(store), press.edition)
+    taken = 0
+
+    async def pause() -> None:
+        nonlocal taken
+        taken += 1
+
+    await Preparation(reader, items, SitemapReader(press.redis, items, press.edition)).prepare(page, pause)
+    return taken
+
+
+async def test_a_longer_list_is_prepared_in_more_steps(press: Press) -> None:
+    await press.newsroom.publish("first")
+    short = await pauses(press, NEWS)
+    for number in range(10):
+        await press.newsroom.publish(f"item-{number}")
+
+    assert await pauses(press, NEWS) >= short + 3
+
+
+async def test_an_item_that_cannot_be_rendered_holds_nothing_up(strict_press: Press) -> None:
+    await strict_press.newsroom.publish("bad", title=BROKEN_TITLE)
+
+    assert await pauses(strict_press, NEWS) > 0
+
+
+async def test_a_sitemap_is_prepared_in_steps_whatever_is_in_it(press: Press) -> None:
+    assert await pauses(press, Sitemap("en", "202605", 1)) > SITEMAP_PLACES / 100
+
+
+def test_steps_keep_the_order_and_leave_nothing_out() -> None:
+    assert in_steps([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
+    assert in_steps([], 2) == []
