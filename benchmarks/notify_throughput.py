@@ -33,12 +33,12 @@ from redis.typing import EncodableT
 from yarl import URL
 
 from services.embedded_redis import embedded_redis
-from services.notify.egress import open_egress
 from services.notify.engine import running_engine
-from services.notify.secret_box import SecretBox
-from services.notify.signer import new_secret, signature_header, signing_key
-from services.notify.subscription_store import SubscriptionStore, settle_shard_count
-from services.notify.subscriptions import SealedSecret, Subscription
+from services.notify.model.subscription import SealedSecret, Subscription
+from services.notify.subscriptions.secret_box import SecretBox
+from services.notify.subscriptions.signing import new_secret, signature_header, signing_key
+from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
+from shared.egress.egress import open_egress
 from shared.http.server import collect_garbage_seldom
 from shared.model.events import AnnouncedEvent, webhook_body
 from shared.model.ids import EventId, LogId, SubscriptionId, new_trace_id

@@ -12,8 +12,8 @@ from services.commands.printing import AsJson, Words, console, fail, print_answe
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
-    from services.notify.dead_deliveries import DeadDeliveries
-    from services.notify.delivery_history import DeliveryHistory
+    from services.notify.delivery.dead_letters import DeadDeliveries
+    from services.notify.delivery.history import DeliveryHistory
     from shared.store.dead_letters import DeadLetters
 
 letters = typer.Typer(no_args_is_help=True, help="What was given up: events that no page came of, and deliveries.")
@@ -128,11 +128,11 @@ def _is_event(letter_id: str) -> bool:
 async def _with_store(work: Any) -> Any:  # Any: what `work` returns
     from redis.exceptions import RedisError  # noqa: PLC0415 - see above
 
-    from services.notify.dead_deliveries import DeadDeliveries  # noqa: PLC0415 - see above
-    from services.notify.delivery_history import DeliveryHistory  # noqa: PLC0415 - see above
-    from services.notify.event_log import EventLog  # noqa: PLC0415 - see above
-    from services.notify.shard_advance import ShardAdvance  # noqa: PLC0415 - see above
-    from services.notify.subscription_store import SubscriptionStore, settle_shard_count  # noqa: PLC0415 - see above
+    from services.notify.delivery.dead_letters import DeadDeliveries  # noqa: PLC0415 - see above
+    from services.notify.delivery.history import DeliveryHistory  # noqa: PLC0415 - see above
+    from services.notify.delivery.shard_advance import ShardAdvance  # noqa: PLC0415 - see above
+    from services.notify.log.event_log import EventLog  # noqa: PLC0415 - see above
+    from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count  # noqa: PLC0415 - see above
     from shared.model.errors import ClarionError  # noqa: PLC0415 - see above
     from shared.runtime.settings import Settings  # noqa: PLC0415 - see above
     from shared.store.dead_letters import DeadLetters  # noqa: PLC0415 - see above

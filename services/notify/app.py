@@ -8,16 +8,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 
-from services.notify.address_guard import AddressGuard
-from services.notify.console_service import running_console
-from services.notify.dead_deliveries import DeadDeliveries
-from services.notify.deliveries_api import deliveries_router
-from services.notify.delivery_history import DeliveryHistory
+from services.notify.console.wiring import running_console
+from services.notify.delivery.api import deliveries_router
+from services.notify.delivery.dead_letters import DeadDeliveries
+from services.notify.delivery.history import DeliveryHistory
+from services.notify.delivery.replays_api import replays_router
 from services.notify.engine import Engine, running_engine
-from services.notify.event_log import LogNoLongerReaches
-from services.notify.events_api import events_router
-from services.notify.replays_api import replays_router
-from services.notify.subscriptions_api import PROBLEM, oldest_kept, subscriptions_router
+from services.notify.log.api import events_router
+from services.notify.log.event_log import LogNoLongerReaches
+from services.notify.subscriptions.api import PROBLEM, oldest_kept, subscriptions_router
+from shared.egress.address_guard import AddressGuard
 from shared.http import errors
 from shared.http.auth import ApiKey, KeyRing
 from shared.http.health import health_router, store_answers

@@ -8,26 +8,26 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
-from services.notify.consumer import GROUP, LogConsumer
-from services.notify.delivering import Delivering
-from services.notify.delivery_queue import DeliveryQueue, QueueRules
-from services.notify.delivery_worker import DeliveryWorker
-from services.notify.egress import Egress, open_egress
-from services.notify.erasing import DeliveryErasing
-from services.notify.event_log import EventLog, passed_by
-from services.notify.name_resolver import NameResolver
-from services.notify.notices import Notices
-from services.notify.replaying import Replaying
-from services.notify.replays import ReplayStore
-from services.notify.secret_box import SecretBox
-from services.notify.sender import Sender
-from services.notify.shard_advance import ShardAdvance
-from services.notify.stopping import StoppedTogether
-from services.notify.subscribing import Subscribing
-from services.notify.subscription_store import SubscriptionStore, settle_shard_count
-from services.notify.websub import WebSub, assemble_websub
+from services.notify.channels.webhook import Sender
+from services.notify.delivery.attempt import Delivering
+from services.notify.delivery.disabled_notices import Notices
+from services.notify.delivery.erasure import DeliveryErasing
+from services.notify.delivery.log_consumer import GROUP, LogConsumer
+from services.notify.delivery.queue import DeliveryQueue, QueueRules
+from services.notify.delivery.replay_worker import Replaying
+from services.notify.delivery.replays import ReplayStore
+from services.notify.delivery.shard_advance import ShardAdvance
+from services.notify.delivery.worker import DeliveryWorker
+from services.notify.log.event_log import EventLog, passed_by
+from services.notify.subscriptions.secret_box import SecretBox
+from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
+from services.notify.websub.wiring import WebSub, assemble_websub
+from shared.egress.egress import Egress, open_egress
+from shared.egress.name_resolver import NameResolver
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
+from shared.runtime.stopping import StoppedTogether
 from shared.store import keys
 from shared.store.janitor import Janitor, Retention
 from shared.store.streams import StreamConsumer

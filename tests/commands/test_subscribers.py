@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.commands.receiver import Arrived, Behaviour, in_words, receiver, verify
-from services.notify.signer import new_secret
+from services.notify.subscriptions.signing import new_secret
 from tests.notify.factories import a_receiver, a_service, an_event, announce, eventually, settings_for
 
 BODY = b'{"type": "ping.v1"}'

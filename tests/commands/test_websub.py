@@ -11,11 +11,11 @@ from typer.testing import CliRunner, Result
 from services.cli import app
 from services.commands.receiver import Behaviour, in_words
 from services.commands.websub import is_signed
-from services.notify.websub_distribution import signature
+from services.notify.websub.distribution import signature
 from tests.commands.test_subscribers import listening
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually
-from tests.notify.websub_fakes import SECRET
+from tests.notify.websub.fakes import SECRET
 
 FEED = "/en/news/feed.atom"
 

@@ -32,11 +32,11 @@ STEPS = [
     "services.render.pipeline.announcing:announced_event",
     "services.render.pipeline.announcing:Announcer.announce",
     "services.render.pipeline.consumer:ItemEventConsumer._observe",
-    "services.notify.consumer:LogConsumer.on_entries",
-    "services.notify.shard_advance:ShardAdvance._write_plan",
-    "services.notify.delivering:Delivering.attempt",
-    "services.notify.sender:Sender.send",
-    "services.notify.delivering:Delivering._count_time_of",
+    "services.notify.delivery.log_consumer:LogConsumer.on_entries",
+    "services.notify.delivery.shard_advance:ShardAdvance._write_plan",
+    "services.notify.delivery.attempt:Delivering.attempt",
+    "services.notify.channels.webhook:Sender.send",
+    "services.notify.delivery.attempt:Delivering._count_time_of",
 ]
 
 

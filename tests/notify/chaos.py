@@ -22,10 +22,10 @@ from redis.exceptions import RedisError, ResponseError
 from redis.typing import EncodableT
 
 from services.embedded_redis import EmbeddedRedis, embedded_redis
-from services.notify.secret_box import SecretBox
-from services.notify.signer import new_secret
-from services.notify.subscription_store import SubscriptionStore, settle_shard_count
-from services.notify.subscriptions import SealedSecret
+from services.notify.model.subscription import SealedSecret
+from services.notify.subscriptions.secret_box import SecretBox
+from services.notify.subscriptions.signing import new_secret
+from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
 from shared.model.ids import SubscriptionId
 from shared.store import keys
 from shared.store.keys import Shard

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from services.notify.app import running
-from services.notify.subscriptions import Subscription
+from services.notify.model.subscription import Subscription
 from shared.model.events import AnnouncedEvent, webhook_body
 from shared.model.ids import EventId, LogId, new_trace_id
 from shared.runtime.settings import Settings

@@ -14,13 +14,13 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from services.embedded_redis import embedded_redis
-from services.notify.address_classes import Address
 from services.notify.engine import running_engine
-from services.notify.name_resolver import NameResolver
-from services.notify.secret_box import SecretBox
-from services.notify.signer import new_secret
-from services.notify.subscription_store import SubscriptionStore, settle_shard_count
-from services.notify.subscriptions import SealedSecret
+from services.notify.model.subscription import SealedSecret
+from services.notify.subscriptions.secret_box import SecretBox
+from services.notify.subscriptions.signing import new_secret
+from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
+from shared.egress.address_classes import Address
+from shared.egress.name_resolver import NameResolver
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.factories import SECRETS_KEY

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from services.notify.console_live import live_events
+from services.notify.console.live import live_events
 from shared.model.errors import NotFound
 from tests.factories import an_item
 from tests.fakes import PATIENCE_SECONDS, Clarion

@@ -11,7 +11,7 @@ from shared.store import keys
 from tests.factories import an_item, some_settings
 from tests.fakes import Clarion, eventually, receiving
 from tests.notify.console.operators import ConsoleOperator, text_of
-from tests.notify.websub_fakes import a_subscriber
+from tests.notify.websub.fakes import a_subscriber
 
 EVIL = 'The <script>alert("1")</script> "harbour" & \'sea\''
 

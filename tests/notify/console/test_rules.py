@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.notify.console_overview import Bar, bars_of, concerns_of, shown_event
-from services.notify.console_pages import moment, number, span
-from services.notify.console_rates import Rates, Sample, rates_of
+from services.notify.console.overview import Bar, bars_of, concerns_of, shown_event
+from services.notify.console.rates import Rates, Sample, rates_of
+from services.notify.console.rendering import moment, number, span
 from shared.http.store_numbers import GroupNumbers, QueueNumbers, ServerNumbers, StoreNumbers
 from shared.model.ids import LogId
 

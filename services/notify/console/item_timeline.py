@@ -1,0 +1,144 @@
+"""The way of an item's last event: accepted, rendered, announced, and what became of each delivery."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from redis.asyncio import Redis
+
+from services.notify.delivery.queue import ATTEMPTS_KEPT
+from services.notify.log.event_log import EventLog
+from services.notify.model.filter import Listener, candidate
+from services.notify.model.subscription import Subscription
+from services.notify.subscriptions.store import SubscriptionStore
+from shared.model.clock import from_ms
+from shared.model.events import PUBLIC_TYPES, LoggedEvent
+from shared.model.ids import DeliveryId, EventId, delivery_id
+from shared.model.items import Item, Revision
+from shared.store.receipts import RenderReceipt, Tally, read_receipt, read_tally
+
+# Deliveries of one event that are looked up; the page says so where there are more.
+_DELIVERIES_SHOWN = 200
+
+Status = Literal["delivered", "given up", "waiting", "queued", "held back", "unknown"]
+
+
+@dataclass(frozen=True)
+class DeliveryLine:
+    """
+    What became of the event at one subscription.
+
+    `held back` while it is paused or disabled. `unknown`: not yet enqueued, or its attempts are forgotten.
+    """
+
+    id: DeliveryId
+    subscription: Subscription
+    status: Status
+    attempts: int
+    at: datetime | None
+    """When it was last tried, or will be next."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How far the event has come."""
+
+    event_id: EventId
+    revision: int
+    accepted_at: datetime
+    publish_at: datetime | None
+    """The end of its embargo, if it had one."""
+    is_announced: bool
+    """Also where the receipt is no longer kept."""
+    receipt: RenderReceipt | None
+    tally: Tally
+    deliveries: Sequence[DeliveryLine]
+    """One for each subscription whose filter matches, up to a limit."""
+
+    @property
+    def announced_at(self) -> datetime | None:
+        return self.receipt.announced_at if self.receipt else None
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.announced_at is not None and self.tally.delivered == self.tally.enqueued
+
+    @property
+    def took(self) -> float | None:
+        """How many seconds lay between its moment and its announcement."""
+        if self.announced_at is None:
+            return None
+        return max(
+            0.0, (self.announced_at - max(self.accepted_at, self.publish_at or self.accepted_at)).total_seconds()
+        )
+
+
+class WayReader:
+    """Follows events through the log and the queues."""
+
+    def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog) -> None:
+        self._redis = redis
+        self._store = store
+        self._event_log = event_log
+
+    async def of(self, item: Item, revision: Revision) -> Way | None:
+        """Return the way of the item's last event, which `revision` made."""
+        if item.event_id is None:
+            return None
+        receipt = await read_receipt(self._redis, item.id, revision.number)
+        logged = await self._logged(receipt)
+        matching = await self._matching(logged) if logged is not None else []
+        return Way(
+            event_id=item.event_id,
+            revision=revision.number,
+            accepted_at=revision.accepted_at,
+            publish_at=revision.publish_at,
+            is_announced=item.announced >= item.last_event,
+            receipt=receipt,
+            tally=await read_tally(self._redis, item.event_id),
+            deliveries=await self._lines(item.event_id, matching[:_DELIVERIES_SHOWN]),
+        )
+
+    async def _logged(self, receipt: RenderReceipt | None) -> LoggedEvent | None:
+        if receipt is None or receipt.log_id is None:
+            return None
+        event = await self._event_log.event(receipt.log_id)
+        return LoggedEvent(receipt.log_id, event) if event else None
+
+    async def _matching(self, logged: LoggedEvent) -> list[Subscription]:
+        if logged.event.type not in PUBLIC_TYPES:
+            return []
+        entry = candidate(logged)
+        await self._store.refresh_all()
+        everyone = [one for mirror in self._store.mirrors for one in mirror.subscriptions.values()]
+        return sorted((one for one in everyone if Listener.of(one).wants(entry)), key=lambda one: one.created_at)
+
+    async def _lines(self, event_id: EventId, subscriptions: Sequence[Subscription]) -> Sequence[DeliveryLine]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for one in subscriptions:
+            shard, delivery = self._store.shard_of(one.id), delivery_id(event_id, one.id)
+            pipeline.hget(shard.deliveries(one.id), delivery)
+            pipeline.zscore(shard.later(one.id), delivery)
+            pipeline.xrevrange(shard.attempts(one.id), count=ATTEMPTS_KEPT)
+        found = await pipeline.execute() if subscriptions else []
+        return [
+            _line(one, delivery_id(event_id, one.id), *found[place * 3 : place * 3 + 3])
+            for place, one in enumerate(subscriptions)
+        ]
+
+
+def _line(
+    subscription: Subscription, delivery: DeliveryId, state: str | None, due_ms: float | None, kept: Any
+) -> DeliveryLine:  # Any: entries of redis-py
+    attempts = [json.loads(fields["attempt"]) for _, fields in kept if delivery in fields["attempt"]]
+    tried_at = from_ms(int(attempts[0]["at_ms"])) if attempts else None
+    if state is not None:
+        tried = int(json.loads(state)["attempts"])
+        next_at = from_ms(int(due_ms)) if due_ms is not None else None
+        return DeliveryLine(delivery, subscription, "waiting" if tried else "queued", tried, next_at)
+    if not attempts:
+        return DeliveryLine(delivery, subscription, "unknown" if subscription.is_live else "held back", 0, None)
+    status: Status = "delivered" if attempts[0]["outcome"] == "delivered" else "given up"
+    return DeliveryLine(delivery, subscription, status, int(attempts[0]["attempt"]), tried_at)

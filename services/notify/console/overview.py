@@ -1,0 +1,138 @@
+"""The pipeline at a glance: what flows, what waits, and what somebody should look at."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from redis.asyncio import Redis
+
+from services.notify.console.rates import RateWatch
+from services.notify.console.rendering import View, span
+from services.notify.model.log_position import position
+from shared.http.store_numbers import GroupNumbers, ServerNumbers, StoreNumbers, StoreWatch
+from shared.model.clock import from_ms
+from shared.model.events import PUBLIC_TYPES, AnnouncedEvent
+from shared.model.ids import LogId
+from shared.store import keys
+from shared.store.rebuild_request import read_rebuild_wish
+
+_NEWEST_EVENTS = 10
+# Among them may be entries that are for no webhook.
+_ENTRIES_READ = 20
+_BAR_HEIGHT = 40
+_TOTAL_MINUTES = 5
+# What is older than this waits for somebody who does not come; deploy/alerts.yml asks the same.
+_LATE_SECONDS = 60
+_MEMORY_NEARLY_FULL = 0.85
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that somebody should look at, and where."""
+
+    text: str
+    link: str | None = None
+    weight: Literal["bad", "mild"] = "bad"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A minute in the picture of a rate: how many, and how high its bar is."""
+
+    count: int
+    height: int
+
+
+@dataclass(frozen=True)
+class ShownEvent:
+    """An announced event as the list of the newest shows it."""
+
+    log_id: LogId
+    type: str
+    at: datetime
+    title: str
+    source: str
+    external_id: str
+    lang: str
+
+
+class Overview:
+    """Reads what the first page shows."""
+
+    def __init__(self, redis: Redis, rates: RateWatch) -> None:
+        self._redis = redis
+        self._watch = StoreWatch(redis)
+        self._rates = rates
+
+    async def view(self) -> View:
+        """Return the page."""
+        numbers = await self._watch.read()
+        rates = await self._rates.read()
+        values = {
+            "numbers": numbers,
+            "concerns": list(concerns_of(numbers)),
+            "minutes": min(_TOTAL_MINUTES, rates.minutes),
+            "accepted": sum(rates.accepted[-_TOTAL_MINUTES:]),
+            "announced": sum(rates.announced[-_TOTAL_MINUTES:]),
+            "accepted_bars": bars_of(rates.accepted, _BAR_HEIGHT),
+            "announced_bars": bars_of(rates.announced, _BAR_HEIGHT),
+            "events": await self._newest(),
+            "wish": await read_rebuild_wish(self._redis),
+        }
+        return View("overview", "overview", "Overview", values)
+
+    async def _newest(self) -> Sequence[ShownEvent]:
+        entries: Any = await self._redis.xrevrange(keys.PAGES_STREAM, count=_ENTRIES_READ)  # Any: entries of redis-py
+        shown = (shown_event(LogId(entry_id), fields) for entry_id, fields in entries)
+        return [one for one in shown if one is not None][:_NEWEST_EVENTS]
+
+
+def concerns_of(numbers: StoreNumbers) -> Iterator[Concern]:
+    """Yield what somebody should look at, the worst first. The limits are those of deploy/alerts.yml."""
+    yield from _store_concerns(numbers.server)
+    yield from (_late(group) for group in numbers.groups if group.oldest_seconds > _LATE_SECONDS)
+    queue = numbers.queue
+    if queue.overdue_seconds > _LATE_SECONDS:
+        yield Concern(f"Deliveries have been due for {span(queue.overdue_seconds)}: is a notify service running?")
+    if numbers.dead_letters:
+        yield Concern(f"Events given up: {numbers.dead_letters}", "/console/dead-letters#events")
+    if queue.dead_letters:
+        yield Concern(f"Deliveries given up: {queue.dead_letters}", "/console/dead-letters", "mild")
+    if queue.endpoints.get("disabled"):
+        link = "/console/subscriptions?state=disabled"
+        yield Concern(f"Endpoints disabled: {queue.endpoints['disabled']}", link, "mild")
+
+
+def _store_concerns(server: ServerNumbers) -> Iterator[Concern]:
+    if not server.append_only:
+        yield Concern("The store writes no append-only file: what is accepted does not survive its restart.")
+    if not server.last_write_ok or not server.last_rewrite_ok:
+        yield Concern("The store could not write its append-only file: look at its disk and its log.")
+    if server.memory_limit_bytes and server.memory_bytes > _MEMORY_NEARLY_FULL * server.memory_limit_bytes:
+        yield Concern("The store's memory is nearly full; then it takes no more items (507).")
+
+
+def _late(group: GroupNumbers) -> Concern:
+    work, service = ("to be rendered", "render") if group.stream == "items" else ("to be fanned out", "notify")
+    return Concern(f"An event has waited {span(group.oldest_seconds)} {work}: is a {service} service running?")
+
+
+def bars_of(counts: Sequence[int], height: int) -> list[Bar]:
+    """Return a bar for each minute; one that is not empty can be seen."""
+    most = max(counts, default=0)
+    return [Bar(count, max(2, round(height * count / most)) if count else 0) for count in counts]
+
+
+def shown_event(log_id: LogId, fields: Mapping[str, str]) -> ShownEvent | None:
+    """Return the event of an entry of the log, or None for one that is for no subscriber, or not ours."""
+    try:
+        event = AnnouncedEvent.from_fields(fields)
+        item = json.loads(event.body)["data"]["item"] if event.type in PUBLIC_TYPES else None
+    except (KeyError, ValueError):
+        return None
+    if item is None:
+        return None
+    at = from_ms(position(log_id)[0])
+    return ShownEvent(log_id, event.type, at, item["title"], item["source"], item["external_id"], item["lang"])

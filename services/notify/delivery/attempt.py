@@ -1,0 +1,147 @@
+"""The story of one attempt: find the event, send it, decide what becomes of the delivery."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+
+import structlog
+
+from services.notify.channels.retry_policy import next_delay
+from services.notify.channels.webhook import Message
+from services.notify.log.event_log import EventLog
+from services.notify.model.delivery import (
+    Attempt,
+    Delivered,
+    Delivery,
+    Done,
+    Dropped,
+    GiveUp,
+    HandedBack,
+    Lease,
+    Retry,
+    Settlement,
+    TryAgain,
+    outcome_name,
+)
+from services.notify.model.log_position import position
+from services.notify.model.subscription import Subscription
+from shared.model.clock import to_ms
+from shared.model.ids import SubscriptionId, new_trace_id
+from shared.runtime import metrics
+
+log = structlog.get_logger()
+
+Send = Callable[[Delivery, Subscription, Message], Awaitable[Attempt]]
+Stop = Callable[[SubscriptionId, str], Awaitable[None]]
+
+
+class Delivering:
+    """Makes attempts. `disable` and `pause` are called when an endpoint shall get nothing more for now."""
+
+    def __init__(
+        self, send: Send, event_log: EventLog, schedule: Sequence[timedelta], *, disable: Stop, pause: Stop
+    ) -> None:
+        self._send = send
+        self._event_log = event_log
+        self._schedule = tuple(schedule)
+        self._disable = disable
+        self._pause = pause
+        self._random = Random()  # noqa: S311 - it spreads retries, it guards nothing
+
+    async def attempt(self, lease: Lease, subscription: Subscription) -> Settlement:
+        """Try the leased delivery once and return what shall become of it."""
+        attempt = await self._attempted(lease.delivery, subscription)
+        if isinstance(attempt.outcome, Delivered):
+            # No line in the log: the metrics count it and the attempts list it, and a line is a tenth of all the work.
+            _heard.inc()
+            self._count_time_of(lease.delivery)
+            return Settlement(lease, Done(), lease.delivery, attempt)
+        after = lease.delivery.after_attempt()
+        verdict, attempt = self._decided(attempt.outcome, attempt, after)
+        if isinstance(verdict, Dropped):
+            verdict, after = await self._given_up(subscription, attempt, after, verdict)
+        _tell(subscription, after, attempt, verdict)
+        return Settlement(lease, verdict, after, attempt)
+
+    def _count_time_of(self, delivery: Delivery) -> None:
+        """Count what the item took to its page, and the delivery from its queue; not the time before a replay."""
+        event = self._event_log.remembered(delivery.log_id) if delivery.body is None else None
+        if event is None:
+            return  # a ping, or the memory of what was just sent is gone: rare, and one sample less
+        announced_ms = position(delivery.log_id)[0]
+        visible_ms = announced_ms - to_ms(datetime.fromisoformat(event.occurred_at))
+        queued_ms = time.time() * 1000 - delivery.enqueued_ms
+        metrics.delivered_seconds.observe(max(0, visible_ms) / 1000 + max(0, queued_ms) / 1000)
+
+    async def _attempted(self, delivery: Delivery, subscription: Subscription) -> Attempt:
+        if delivery.attempts > len(self._schedule):
+            # Only interruptions get here: whoever had it in hand was gone every time.
+            return _without_sending(delivery, GiveUp("interrupted", "every worker that had it was gone"))
+        message = await self._message(delivery)
+        if message is None:
+            return _without_sending(delivery, GiveUp("expired", "the log no longer has the event"))
+        return await self._send(delivery, subscription, message)
+
+    async def _message(self, delivery: Delivery) -> Message | None:
+        if delivery.body is not None:
+            return Message(delivery.body.encode(), new_trace_id())
+        event = await self._event_log.event(delivery.log_id)
+        return Message(event.body.encode(), event.trace_id) if event is not None else None
+
+    def _decided(
+        self, outcome: TryAgain | GiveUp, attempt: Attempt, delivery: Delivery
+    ) -> tuple[Retry | Dropped, Attempt]:
+        if isinstance(outcome, GiveUp):
+            return Dropped(outcome.reason), attempt
+        wait = next_delay(delivery.attempts, outcome, self._schedule, self._random)
+        if wait is not None:
+            return Retry(wait), attempt
+        return Dropped(outcome.reason), replace(attempt, outcome=GiveUp(outcome.reason, outcome.detail, outcome.status))
+
+    async def _given_up(
+        self, subscription: Subscription, attempt: Attempt, delivery: Delivery, verdict: Dropped
+    ) -> tuple[Retry | Dropped, Delivery]:
+        """Tell what giving up does to the subscription; the head of an ordered one is kept, never skipped."""
+        outcome = attempt.outcome
+        if isinstance(outcome, GiveUp) and outcome.disables:
+            await self._disable(subscription.id, outcome.detail)
+        elif subscription.ordered:
+            await self._pause(subscription.id, f"{delivery.id} was given up ({verdict.reason}) and stands at the head")
+        if not subscription.ordered:
+            return verdict, delivery
+        return Retry(timedelta(0)), replace(delivery, attempts=0)
+
+
+def interrupted(lease: Lease, began_ms: int) -> Settlement:
+    """Return the settlement of an attempt that was cut off because its worker stops."""
+    now_ms = int(time.time() * 1000)
+    outcome = TryAgain("interrupted", "the worker stopped")
+    attempt = Attempt(lease.delivery.attempts + 1, began_ms, now_ms - began_ms, outcome)
+    return Settlement(lease, HandedBack(), lease.delivery, attempt)
+
+
+def _without_sending(delivery: Delivery, outcome: GiveUp) -> Attempt:
+    return Attempt(delivery.attempts + 1, int(time.time() * 1000), 0, outcome)
+
+
+def _tell(subscription: Subscription, delivery: Delivery, attempt: Attempt, verdict: Retry | Dropped) -> None:
+    outcome = attempt.outcome
+    metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=outcome.reason).inc()
+    if isinstance(verdict, Dropped):
+        metrics.dead_letters_total.labels(stream="deliveries").inc()
+    log.info(
+        "delivery.failed",
+        delivery_id=delivery.id,
+        subscription=subscription.id,
+        attempt=attempt.number,
+        outcome=outcome_name(outcome),
+        status=outcome.status,
+        reason=outcome.reason,
+        took_ms=attempt.duration_ms,
+        next_in_seconds=round(verdict.wait.total_seconds(), 1) if isinstance(verdict, Retry) else None,
+    )
+
+
+_heard = metrics.deliveries_total.labels(outcome="delivered", reason="")

@@ -1,0 +1,137 @@
+"""The deliveries that were given up: kept as long as the log, to be looked at and replayed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from redis.asyncio import Redis
+
+from services.notify.model.delivery import Delivery, subscription_of
+from services.notify.subscriptions.store import SubscriptionStore
+from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.store.keys import Shard
+
+_SCANNED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class DeadDelivery:
+    """A delivery that was given up, and the attempt that was its last."""
+
+    letter_id: str
+    """Its place among its shard's dead letters: `milliseconds-sequence` of when it was given up."""
+    shard: int
+    subscription_id: SubscriptionId
+    delivery: Delivery
+    last_attempt: dict[str, Any]  # Any: values of JSON
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where it stands among those of all shards."""
+        milliseconds, _, sequence = self.letter_id.partition("-")
+        return int(milliseconds), int(sequence), self.shard
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.letter_id}-{self.shard}"
+
+    def made_anew(self, now_ms: int) -> Delivery:
+        """Return the delivery as it was before its first attempt, under the id it always had."""
+        return replace(self.delivery, attempts=0, enqueued_ms=now_ms)
+
+
+@dataclass(frozen=True)
+class DeadPage:
+    """Dead letters, the newest first, and where the next page begins."""
+
+    letters: tuple[DeadDelivery, ...]
+    next: str | None
+
+
+class DeadDeliveries:
+    """Reads what settle.lua buried."""
+
+    def __init__(self, redis: Redis, store: SubscriptionStore) -> None:
+        self._redis = redis
+        self._store = store
+
+    async def newest(self, subscriptions: "set[SubscriptionId] | None", cursor: str | None, limit: int) -> DeadPage:
+        """Return a page of those of some subscriptions, or of all."""
+        found = [
+            letter
+            for mirror in self._store.mirrors
+            for letter in await self._newest_of(mirror.shard, subscriptions, cursor, limit + 1)
+        ]
+        found.sort(key=lambda letter: letter.place, reverse=True)
+        page = found[:limit]
+        return DeadPage(tuple(page), page[-1].cursor if len(found) > limit else None)
+
+    async def find(self, delivery_id: DeliveryId) -> "Sequence[DeadDelivery]":
+        """Return the letters of one delivery: more than one if it was given up again."""
+        subscription_id = subscription_of(delivery_id)
+        shard = self._store.shard_of(subscription_id)
+        letters, place = [], "-"
+        while entries := await self._redis.xrange(shard.dead_letters, min=place, count=_SCANNED_AT_ONCE):
+            letters += [one for one in _letters(shard, entries) if one.delivery.id == delivery_id]
+            place = f"({_id(entries[-1])}"
+        return letters
+
+    async def forget(self, letters: "Sequence[DeadDelivery]") -> None:
+        """Take letters away whose deliveries are being made again."""
+        for letter in letters:
+            await self._redis.xdel(Shard(letter.shard).dead_letters, letter.letter_id)
+
+    async def forget_events(self, shard: Shard, events: "frozenset[EventId]") -> int:
+        """Take away the letters of these events; return how many there were."""
+        forgotten, place = 0, "-"
+        while entries := await self._redis.xrange(shard.dead_letters, min=place, count=_SCANNED_AT_ONCE):
+            letters = [letter for letter in _letters(shard, entries) if letter.delivery.event_id in events]
+            await self.forget(letters)
+            forgotten += len(letters)
+            place = f"({_id(entries[-1])}"
+        return forgotten
+
+    async def after(self, shard: Shard, letter_id: str, count: int) -> "tuple[Sequence[DeadDelivery], str | None]":
+        """Return the letters among the `count` entries behind a place, and the last entry's id, if there is any."""
+        entries = await self._redis.xrange(shard.dead_letters, min=f"({letter_id}", count=count)
+        return _letters(shard, entries), _id(entries[-1]) if entries else None
+
+    async def _newest_of(
+        self, shard: Shard, subscriptions: "set[SubscriptionId] | None", cursor: str | None, limit: int
+    ) -> "list[DeadDelivery]":
+        found: list[DeadDelivery] = []
+        place = _place_in(shard, cursor)
+        while len(found) < limit:
+            entries = await self._redis.xrevrange(shard.dead_letters, max=place, count=_SCANNED_AT_ONCE)
+            if not entries:
+                break
+            letters = _letters(shard, entries)
+            found += [one for one in letters if subscriptions is None or one.subscription_id in subscriptions]
+            place = f"({_id(entries[-1])}"
+        return found[:limit]
+
+
+def _place_in(shard: Shard, cursor: str | None) -> str:
+    """Return where a page begins in this shard: letters of several shards may share a moment."""
+    if cursor is None:
+        return "+"
+    letter_id, _, number = cursor.rpartition("-")
+    return letter_id if shard.number < int(number) else f"({letter_id}"
+
+
+def _letters(shard: Shard, entries: Any) -> "list[DeadDelivery]":  # Any: entries of redis-py
+    return [
+        DeadDelivery(
+            letter_id,
+            shard.number,
+            SubscriptionId(fields["subscription"]),
+            Delivery.from_json(DeliveryId(fields["delivery"]), fields["state"]),
+            json.loads(fields["attempt"]),
+        )
+        for letter_id, fields in entries
+    ]
+
+
+def _id(entry: Any) -> LogId:  # Any: an entry of redis-py
+    return LogId(str(entry[0]))

@@ -1,0 +1,89 @@
+"""Tell operators of endpoints that were disabled: a delivery of its own to whoever asked for `endpoint.disabled.v1`."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from services.notify.model.delivery import Delivery
+from services.notify.model.log_position import LOG_START
+from services.notify.model.subscription import ENDPOINT_DISABLED, Subscription
+from services.notify.subscriptions.store import SubscriptionStore
+from shared.model.clock import iso, to_ms
+from shared.model.errors import NotFound
+from shared.model.events import webhook_body
+from shared.model.ids import EventId, SubscriptionId, delivery_id
+from shared.runtime.background import background, repeated
+
+log = structlog.get_logger()
+
+Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
+
+_LOOK_EVERY_SECONDS = 1.0
+
+
+class Notices:
+    """
+    Works off what the subscriptions' records say is due.
+
+    The record is cleared after the notice is enqueued: a crash in between sends it again, under the id it had.
+    """
+
+    def __init__(self, store: SubscriptionStore, enqueue: Enqueue, on_enqueued: Callable[[], None]) -> None:
+        self._store = store
+        self._enqueue = enqueue
+        self._on_enqueued = on_enqueued
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Tell while the block runs."""
+        async with background(repeated(self.tell_all, _LOOK_EVERY_SECONDS, "notices.waiting")):
+            yield
+
+    async def tell_all(self) -> None:
+        """Tell of every endpoint of which operators have not been told."""
+        await self._store.refresh_all()
+        known = [one for mirror in self._store.mirrors for one in mirror.subscriptions.values()]
+        for one in [subscription for subscription in known if subscription.notice_due]:
+            # One that is disabled itself keeps what it is told for when it is resumed, but hears nothing of itself.
+            operators = [other.id for other in known if ENDPOINT_DISABLED in other.filter.types and other.id != one.id]
+            await self._tell(one, operators)
+
+    async def _tell(self, one: Subscription, operators: list[SubscriptionId]) -> None:
+        event_id, body = disabled_notice(one)
+        for operator in operators:
+            delivery = Delivery(
+                delivery_id(event_id, operator),
+                event_id,
+                ENDPOINT_DISABLED,
+                LOG_START,
+                to_ms(one.state_since),
+                body=body,
+            )
+            with contextlib.suppress(NotFound):
+                await self._enqueue(operator, delivery)
+        with contextlib.suppress(NotFound):
+            await self._store.change(one.id, lambda before, _: before.model_copy(update={"notice_due": False}))
+        self._on_enqueued()
+        log.warning(
+            "endpoint.disabled",
+            subscription=one.id,
+            reason=one.state_reason,
+            contact=one.contact,
+            operators_told=len(operators),
+        )
+
+
+def disabled_notice(one: Subscription) -> tuple[EventId, str]:
+    """Return the notice's id, the same however often it is made, and its body."""
+    event_id = EventId(f"disabled-{one.id}-{to_ms(one.state_since)}")
+    about = {
+        "id": one.id,
+        "url": one.url,
+        "description": one.description,
+        "contact": one.contact,
+        "owner": one.owner,
+        "reason": one.state_reason,
+        "disabled_at": iso(one.state_since),
+    }
+    return event_id, webhook_body(ENDPOINT_DISABLED, one.state_since, {"event_id": event_id, "subscription": about})

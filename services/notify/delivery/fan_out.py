@@ -1,0 +1,55 @@
+"""The rules of fan-out: which subscriptions an event is for, and in what order deliveries are enqueued."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.notify.model.filter import Candidate, Listener
+from services.notify.model.log_position import Cursor
+from shared.model.events import AnnouncedEvent
+from shared.model.ids import DeliveryId, LogId, SubscriptionId, delivery_id
+
+
+@dataclass(frozen=True)
+class PlannedDelivery:
+    """One event that is for one subscription."""
+
+    id: DeliveryId
+    subscription_id: SubscriptionId
+    log_id: LogId
+    event: AnnouncedEvent
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one step enqueues, in the order of the log, and where the cursor stands after it."""
+
+    deliveries: tuple[PlannedDelivery, ...]
+    cursor: Cursor
+
+
+def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cursor, limit: int) -> Plan:
+    """
+    Return the next step of a shard: at most `limit` deliveries from `entries`, which follow the cursor in the log.
+
+    `listeners` are sorted by id, so that a step may end in the middle of an event and the next one go on there.
+    """
+    deliveries: list[PlannedDelivery] = []
+    for entry in entries:
+        resumed_after = cursor.upto if cursor.within == entry.log_id else None
+        for listener in listeners:
+            if resumed_after is not None and listener.id <= resumed_after:
+                continue
+            if not listener.wants(entry):
+                continue
+            if len(deliveries) == limit:
+                return Plan(tuple(deliveries), cursor)
+            deliveries.append(_planned(entry, listener.id))
+            cursor = Cursor(cursor.passed, entry.log_id, listener.id)
+        cursor = Cursor(passed=entry.log_id)
+    return Plan(tuple(deliveries), cursor)
+
+
+def _planned(entry: Candidate, subscription: SubscriptionId) -> PlannedDelivery:
+    if entry.event is None:
+        raise ValueError("an entry without an event is for nobody")
+    return PlannedDelivery(delivery_id(entry.event.id, subscription), subscription, entry.log_id, entry.event)

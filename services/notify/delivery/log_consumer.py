@@ -1,0 +1,109 @@
+"""Hear that the log has grown, and bring every delivery shard to its end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.notify.delivery.shard_advance import LogReading, ShardAdvance
+from services.notify.log.event_log import EventLog
+from services.notify.subscriptions.store import ShardMirror, SubscriptionStore
+from shared.runtime.background import background
+from shared.store import keys
+from shared.store.dead_letters import DeadLetters
+from shared.store.streams import Entry
+
+log = structlog.get_logger()
+
+GROUP = "notify"
+Follow = Callable[[LogReading], Awaitable[None]]
+_BACK_OFF_SECONDS = 0.5
+_MOVE_IDLE_SECONDS = 1.0
+
+
+class LogConsumer:
+    """
+    The doorbell of the log: what an entry says does not matter here, only that it came.
+
+    The log itself is the truth, and each shard's cursor tells how far it was handled. So an entry that comes twice
+    enqueues nothing twice, and one that nobody heard is found by the next.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        store: SubscriptionStore,
+        event_log: EventLog,
+        advance: ShardAdvance,
+        on_enqueued: Callable[[], None],
+    ) -> None:
+        self._redis = redis
+        self._dead_letters = DeadLetters(redis)
+        self._store = store
+        self._event_log = event_log
+        self._advance = advance
+        self._on_enqueued = on_enqueued
+        self._passing = asyncio.Lock()
+        self._bell = asyncio.Event()
+        self._move_idle_at = 0.0
+        self._followers: list[Follow] = []
+
+    def follow(self, follow: Follow) -> None:
+        """Have the log read to its end by someone else, too, whenever it has grown."""
+        self._followers.append(follow)
+
+    def ring(self) -> None:
+        """Advance soon, although the log may not have grown: a subscription was resumed."""
+        self._bell.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Advance now, for what was announced while nobody listened, and whenever the bell rings."""
+        self.ring()
+        async with background(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            try:
+                await self.advance_all()
+            except (RedisError, OSError) as error:
+                log.warning("fan_out.waiting", reason=repr(error), seconds=_BACK_OFF_SECONDS)
+                await asyncio.sleep(_BACK_OFF_SECONDS)
+                self.ring()
+
+    async def on_entries(self, entries: Sequence[Entry]) -> None:
+        """Handle a batch of the stream: advance, and only then acknowledge."""
+        await self.advance_all()
+        await self._redis.xack(keys.PAGES_STREAM, GROUP, *(entry.id for entry in entries))
+
+    async def advance_all(self) -> None:
+        """Bring every shard to what is the end of the log now."""
+        # One pass at a time: a second one would only lose every race against the first.
+        async with self._passing:
+            reading = await LogReading.begun(self._event_log)
+            moving = await self._worth_moving()
+            following = asyncio.gather(*(follow(reading) for follow in self._followers))
+            enqueued, _ = await asyncio.gather(
+                asyncio.gather(*(self._advance.to_end(mirror, reading) for mirror in moving)), following
+            )
+        if any(enqueued):
+            self._on_enqueued()
+
+    async def _worth_moving(self) -> Sequence[ShardMirror]:
+        """Return the shards that somebody listens in; now and then all of them, so that the log can be trimmed."""
+        if time.monotonic() >= self._move_idle_at:
+            self._move_idle_at = time.monotonic() + _MOVE_IDLE_SECONDS
+            return self._store.mirrors
+        await self._store.refresh_all()
+        return [mirror for mirror in self._store.mirrors if mirror.live_listeners or mirror.catching_up]
+
+    async def bury(self, entry: Entry, reason: str) -> None:
+        """Keep an entry that could not be handled where people look for it, and acknowledge it."""
+        await self._dead_letters.bury(keys.PAGES_STREAM, GROUP, entry.id, reason)

@@ -1,0 +1,221 @@
+"""The delivery queue: take what is due, settle what was tried. Its states and moves stand in the two scripts."""
+
+import itertools
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic_core import to_json
+from redis.asyncio import Redis
+
+from services.notify.channels.retry_policy import LONGEST_RETRY_AFTER
+from services.notify.model.delivery import (
+    Delivered,
+    Delivery,
+    Done,
+    Dropped,
+    HandedBack,
+    Lease,
+    Outcome,
+    Retry,
+    Settlement,
+    TryAgain,
+)
+from services.notify.model.subscription import Subscription
+from shared.model.ids import DeliveryId, SubscriptionId
+from shared.store.keys import Shard, delivery_tally
+from shared.store.script_runner import Call, ScriptRunner, numbered
+
+ATTEMPTS_KEPT = 100
+ATTEMPTS_KEPT_FOR = timedelta(days=7)
+# Failures in a row, whichever deliveries they were of: fewer are a hiccup, more would be hammering.
+FAILURES_TO_OPEN = 5
+# How many of the endpoints that are due next a turn names: as many as there are quick slots.
+_HEADS = 64
+
+
+@dataclass(frozen=True)
+class Look:
+    """An endpoint to look at for due deliveries, with what the script must know of it."""
+
+    subscription: Subscription
+    is_slow: bool
+    at_once: int
+
+    def arguments(self) -> tuple[str | int, ...]:
+        one = self.subscription
+        at_once = 1 if one.ordered else self.at_once
+        is_active = int(one.state == "active")
+        return one.id, is_active, int(one.ordered), at_once, int(self.is_slow), one.max_per_second or 0
+
+
+@dataclass(frozen=True)
+class ShardTurn:
+    """What to do with one shard in a turn: settle, and lease from the endpoints looked at if `version` is given."""
+
+    shard: Shard
+    settlements: Sequence[Settlement] = ()
+    looks: Sequence[Look] = ()
+    version: int | None = None
+    quick: int = 0
+    slow: int = 0
+    each: int = 1000
+    """What one endpoint gets at most in this turn."""
+
+
+@dataclass(frozen=True)
+class Leased:
+    """What leasing gave. `heads` are the endpoints to look at next, with their moments (ms of the store's clock)."""
+
+    now_ms: int
+    leases: tuple[Lease, ...] = ()
+    heads: dict[SubscriptionId, int] = field(default_factory=dict)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the subscriptions have changed meanwhile, so that nothing was leased."""
+        return self.now_ms < 0
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What a turn did in one shard."""
+
+    leased: Leased | None
+    failing_ms: dict[SubscriptionId, int]
+    """For how long the endpoints whose deliveries were settled have failed everything."""
+
+
+@dataclass(frozen=True)
+class QueueRules:
+    """
+    How long things take and are kept.
+
+    A failing endpoint's circuit is open for `open_first`, then twice as long after each probe that fails, and for
+    `open_most` in the end. Dead letters are kept as long as the log: what is not there cannot be replayed.
+    """
+
+    lease_for: timedelta
+    open_first: timedelta = timedelta(seconds=5)
+    open_most: timedelta = timedelta(minutes=5)
+    keep_dead_letters: timedelta = timedelta(days=30)
+
+    def settling(self) -> tuple[int, ...]:
+        """Return the arguments of settle.lua that are the same for every shard."""
+        circuit = FAILURES_TO_OPEN, _ms(self.open_first), _ms(self.open_most)
+        return ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), *circuit, _ms(self.keep_dead_letters)
+
+
+def _ms(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
+
+
+class DeliveryQueue:
+    """Runs turns: every script of a turn, for all shards, in one round trip."""
+
+    def __init__(self, redis: Redis, rules: QueueRules) -> None:
+        self._lease_ms = _ms(rules.lease_for)
+        self._settling = rules.settling()
+        # Tokens are unlike those of any other process, and unlike each other.
+        self._process = secrets.token_hex(6)
+        self._count = itertools.count()
+        self._scripts = ScriptRunner(redis, __name__, (_LEASE, _SETTLE))
+
+    async def turn(self, turns: Sequence[ShardTurn]) -> list[Turned]:
+        """Settle and lease in each of these shards. Raises RedisError; settling again after that does no harm."""
+        token = f"{self._process}{next(self._count):x}"
+        calls = [call for turn in turns for call in self._calls(turn, token)]
+        answers = iter(await self._scripts.run(calls))
+        return [_read(turn, token, answers) for turn in turns]
+
+    def _calls(self, turn: ShardTurn, token: str) -> Iterable[Call]:
+        if turn.settlements:
+            yield self._settle(turn.shard, turn.settlements)
+        if turn.version is not None:
+            yield self._lease(turn, turn.version, token)
+
+    def _settle(self, shard: Shard, settlements: Sequence[Settlement]) -> Call:
+        endpoints = numbered(one.lease.subscription_id for one in settlements)
+        tallies = numbered(tally for one in settlements if (tally := _tally(shard, one)))
+        settle_keys = [shard.due, shard.dead_letters]
+        for one in endpoints:
+            settle_keys += [shard.leased(one), shard.later(one), shard.deliveries(one)]
+            settle_keys += [shard.attempts(one), shard.endpoint(one)]
+        told = [
+            (endpoints[one.lease.subscription_id], tallies.get(_tally(shard, one), 0), *_settle_arguments(one))
+            for one in settlements
+        ]
+        return Call(_SETTLE, [*settle_keys, *tallies], [*self._settling, to_json(told), *endpoints])
+
+    def _lease(self, turn: ShardTurn, version: int, token: str) -> Call:
+        shard = turn.shard
+        lease_keys = [shard.due, shard.version]
+        arguments: list[str | int] = [version, token, self._lease_ms, turn.quick, turn.slow]
+        arguments += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), turn.each]
+        for look in turn.looks:
+            one = look.subscription.id
+            lease_keys += [shard.ready(one), shard.later(one), shard.leased(one)]
+            lease_keys += [shard.deliveries(one), shard.endpoint(one), shard.attempts(one)]
+            arguments += look.arguments()
+        return Call(_LEASE, lease_keys, arguments)
+
+
+_LEASE = "lease_due.lua"
+_SETTLE = "settle.lua"
+
+
+def _tally(shard: Shard, one: Settlement) -> str:
+    delivery = one.lease.delivery
+    return delivery_tally(shard, delivery.event_id) if delivery.is_counted else ""
+
+
+def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
+    """Return what settle.lua is told of a delivery behind its places."""
+    wait_ms = left_alone_ms = 0
+    heard = _heard(one.attempt.outcome)
+    match one.verdict:
+        case Done():
+            verdict = "done"
+        case Retry(wait):
+            verdict = "retry"
+            wait_ms = _ms(wait)
+        case Dropped():
+            verdict = "dropped"
+        case HandedBack():
+            verdict = "returned"
+    if isinstance(one.attempt.outcome, TryAgain) and one.attempt.outcome.retry_after is not None:
+        left_alone_ms = _ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
+    state = "" if verdict == "done" else one.delivery.to_json()
+    attempt = one.attempt.to_json(one.delivery)
+    return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, heard, left_alone_ms
+
+
+def _heard(outcome: Outcome) -> str:
+    """Return whether the endpoint was heard to work or to fail; what was never sent says nothing about it."""
+    if isinstance(outcome, Delivered):
+        return "1"
+    return "" if outcome.reason in ("expired", "interrupted") else "0"
+
+
+def _read(turn: ShardTurn, token: str, answers: Any) -> Turned:  # Any: an iterator over what scripts answer
+    failing_ms = {}
+    if turn.settlements:
+        now_ms, *since = next(answers)
+        endpoints = numbered(one.lease.subscription_id for one in turn.settlements)
+        failing_ms = {one: now_ms - since_ms if since_ms else 0 for one, since_ms in zip(endpoints, since, strict=True)}
+    if turn.version is None:
+        return Turned(None, failing_ms)
+    now_ms, leases, heads, _ = next(answers)
+    return Turned(
+        Leased(
+            now_ms,
+            tuple(
+                Lease(SubscriptionId(one), Delivery.from_json(DeliveryId(delivery), state), token)
+                for one, delivery, state in zip(leases[::3], leases[1::3], leases[2::3], strict=True)
+            ),
+            {SubscriptionId(one): int(moment) for one, moment in zip(heads[::2], heads[1::2], strict=True)},
+        ),
+        failing_ms,
+    )

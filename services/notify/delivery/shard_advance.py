@@ -1,0 +1,217 @@
+"""Advance a delivery shard along the log: enqueue what its subscriptions want, exactly once and in order."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from pydantic_core import to_json
+from redis.asyncio import Redis
+
+from services.notify.delivery.fan_out import Plan, PlannedDelivery, plan
+from services.notify.log.event_log import EventLog
+from services.notify.model.delivery import Delivery
+from services.notify.model.filter import Candidate, candidate
+from services.notify.model.log_position import Cursor, is_before, position
+from services.notify.model.subscription import Subscription
+from services.notify.subscriptions.store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
+from shared.model.errors import NotFound
+from shared.model.ids import LogId, SubscriptionId
+from shared.runtime import tracing
+from shared.runtime.trace_step import Step
+from shared.store.keys import Shard, delivery_tally
+from shared.store.script_runner import numbered
+from shared.store.scripts import load_script
+
+log = structlog.get_logger()
+
+# One call of the script holds the server for about 3 ms.
+DELIVERIES_AT_ONCE = 500
+ENTRIES_AT_ONCE = 200
+
+
+class LogReading:
+    """
+    One pass over the log for all shards, to what was its end when the pass began.
+
+    As a rule all shards stand at the same place, so each stretch is read once.
+    """
+
+    def __init__(self, event_log: EventLog, trimmed: LogId, newest: LogId) -> None:
+        self._event_log = event_log
+        self.trimmed = trimmed
+        self.newest = newest
+        self._stretches: dict[LogId, asyncio.Task[tuple[Candidate, ...]]] = {}
+
+    @classmethod
+    async def begun(cls, event_log: EventLog) -> "LogReading":
+        return cls(event_log, await event_log.trimmed(), await event_log.newest())
+
+    async def after(self, log_id: LogId) -> tuple[Candidate, ...]:
+        """Return the entries that follow; those that cannot be read are for nobody. Empty at the end of the log."""
+        if log_id not in self._stretches:
+            self._stretches[log_id] = asyncio.create_task(self._read(log_id))
+        return await self._stretches[log_id]
+
+    async def _read(self, log_id: LogId) -> tuple[Candidate, ...]:
+        if not is_before(log_id, self.newest):
+            return ()
+        page = await self._event_log.after(log_id, ENTRIES_AT_ONCE)
+        if page.last is None:
+            return ()
+        entries = []
+        for logged in page.events:
+            try:
+                entries.append(candidate(logged))
+            except (KeyError, TypeError, ValueError):
+                log.exception("log.unreadable", log_id=logged.log_id)
+        if not entries or entries[-1].log_id != page.last:
+            # Nobody wants what cannot be read, and the cursor passes it.
+            entries.append(Candidate(page.last, position(page.last)))
+        return tuple(entries)
+
+
+class ShardAdvance:
+    """Moves shards along the log. Two replicas at one shard do no harm: one of each two steps comes too late."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        store: SubscriptionStore,
+        event_log: EventLog,
+        tallies_kept: timedelta = timedelta(days=30),
+    ) -> None:
+        """`tallies_kept` is how long it is told how many of an event's deliveries were heard."""
+        self._store = store
+        self._tallies_kept_ms = int(tallies_kept.total_seconds() * 1000)
+        self._event_log = event_log
+        self._fan_out = load_script(redis, __name__, "fan_out.lua")
+
+    async def to_end(self, mirror: ShardMirror, reading: LogReading) -> int:
+        """Bring the shard to the end of the log, and those who catch up to the shard; return what was enqueued."""
+        enqueued = 0
+        while (step := await self._live_step(mirror, reading)) is not None:
+            enqueued += step
+        for subscription_id in mirror.catching_up:
+            enqueued += await self._catch_up(mirror, subscription_id)
+        return enqueued
+
+    async def enqueue(self, subscription_id: SubscriptionId, delivery: Delivery) -> None:
+        """Enqueue one delivery by itself: a ping, or one that is over and shall be made again. Raises NotFound."""
+        mirror = self._store.mirror_of(subscription_id)
+        appended = -1
+        while appended < 0:
+            await self._store.refresh(mirror)
+            if subscription_id not in mirror.subscriptions:
+                raise NotFound(f'there is no subscription "{subscription_id}"')
+            cursor = await self._store.cursor(mirror.shard)
+            appended = await self._write(mirror, [_Enqueued(subscription_id, delivery)], cursor, cursor)
+
+    async def _live_step(self, mirror: ShardMirror, reading: LogReading) -> int | None:
+        """Take one step; return how much was enqueued, or None at the end of the log."""
+        await self._store.refresh(mirror)
+        cursor = await self._cursor_in_log(mirror, reading)
+        if not is_before(cursor.passed, reading.newest):
+            return None
+        if not mirror.live_listeners:
+            return max(0, await self._write(mirror, [], cursor, Cursor(reading.newest)))
+        entries = await reading.after(cursor.passed)
+        if not entries:
+            return None
+        step = plan(entries, mirror.live_listeners, cursor, DELIVERIES_AT_ONCE)
+        return max(0, await self._write_plan(mirror, step, cursor))
+
+    async def _cursor_in_log(self, mirror: ShardMirror, reading: LogReading) -> Cursor:
+        cursor = await self._store.cursor(mirror.shard)
+        if not is_before(cursor.passed, reading.trimmed):
+            return cursor
+        if cursor != Cursor():
+            log.error("log.gap", shard=mirror.shard.number, passed=cursor.passed, trimmed=reading.trimmed)
+        await self._write(mirror, [], cursor, Cursor(reading.trimmed))
+        return await self._store.cursor(mirror.shard)
+
+    async def _catch_up(self, mirror: ShardMirror, subscription_id: SubscriptionId) -> int:
+        """Enqueue what a resumed subscription missed, up to where its shard stands; there it goes live."""
+        enqueued = 0
+        while True:
+            # Read anew at every step: what was read before the shard's cursor may lack what that has passed since.
+            reading = await LogReading.begun(self._event_log)
+            await self._store.refresh(mirror)
+            subscription = mirror.subscriptions.get(subscription_id)
+            if subscription is None or subscription.resume_from is None or not subscription.is_catching_up:
+                return enqueued
+            cursor = await self._store.cursor(mirror.shard)
+            if cursor.within is not None:
+                # Another replica is in the middle of an event: whoever comes to its end goes on here.
+                await self._live_step(mirror, reading)
+                continue
+            entries = [
+                entry
+                for entry in await reading.after(subscription.resume_from)
+                if not is_before(cursor.passed, entry.log_id)
+            ]
+            step = plan(entries, [mirror.listener(subscription)], Cursor(subscription.resume_from), DELIVERIES_AT_ONCE)
+            place = step.cursor.passed
+            is_there = not entries or not is_before(place, cursor.passed)
+            after = subscription.model_copy(update={"resume_from": None if is_there else place})
+            enqueued += max(0, await self._write_plan(mirror, Plan(step.deliveries, cursor), cursor, after))
+
+    async def _write_plan(
+        self, mirror: ShardMirror, step: Plan, seen: Cursor, record: Subscription | None = None
+    ) -> int:
+        began_ns = time.time_ns()
+        deliveries = [_enqueued(planned, mirror.shard, began_ns // 1_000_000) for planned in step.deliveries]
+        enqueued = await self._write(mirror, deliveries, seen, step.cursor, record)
+        if enqueued > 0 and record is None:
+            # What goes on with an event is no new step.
+            begun = dict.fromkeys(one.log_id for one in step.deliveries if one.log_id != seen.within)
+            self._trace(mirror.shard, begun, began_ns)
+        return enqueued
+
+    def _trace(self, shard: Shard, log_ids: Iterable[LogId], began_ns: int) -> None:
+        for event in filter(None, map(self._event_log.remembered, log_ids)):
+            step = Step("notify.fan_out", f"{event.id} {shard.number}")
+            tracing.record(step, event.trace_id, began_ns, after=Step("announce", event.id), shard=shard.number)
+
+    async def _write(
+        self,
+        mirror: ShardMirror,
+        deliveries: "Sequence[_Enqueued]",
+        seen: Cursor,
+        after: Cursor,
+        record: Subscription | None = None,
+    ) -> int:
+        """Return how many deliveries were enqueued, or -1 when someone else was faster and nothing was written."""
+        shard = mirror.shard
+        places = numbered(one.subscription_id for one in deliveries)
+        tallies = numbered(one.tally for one in deliveries if one.tally)
+        queue_keys = [key for one in places for key in (shard.ready(one), shard.deliveries(one))]
+        shard_keys = shard.cursor, shard.version, shard.due, shard.subscriptions, shard.changes
+        changed = ("", "") if record is None else (record.id, record.model_dump_json())
+        told = [
+            (places[one.subscription_id], tallies.get(one.tally, 0), one.delivery.id, one.delivery.to_json())
+            for one in deliveries
+        ]
+        cursors = *cursor_fields(seen), *cursor_fields(after)
+        kept = CHANGES_REMEMBERED, to_json(told), self._tallies_kept_ms
+        return int(
+            await self._fan_out(
+                keys=[*shard_keys, *queue_keys, *tallies], args=[mirror.version, *cursors, *changed, *kept, *places]
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Enqueued:
+    subscription_id: SubscriptionId
+    delivery: Delivery
+    tally: str = ""
+    """Where it is counted among those that the event is to reach; empty for what is made by itself or again."""
+
+
+def _enqueued(planned: PlannedDelivery, shard: Shard, now_ms: int) -> _Enqueued:
+    event = planned.event
+    delivery = Delivery(planned.id, event.id, event.type, planned.log_id, now_ms)
+    return _Enqueued(planned.subscription_id, delivery, delivery_tally(shard, event.id))

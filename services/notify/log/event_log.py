@@ -1,0 +1,112 @@
+"""Read the public log: the stream of announced events, its beginning and its end."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from services.notify.model.log_position import LOG_START, position
+from shared.model.errors import Refused
+from shared.model.events import AnnouncedEvent, LoggedEvent
+from shared.model.ids import LogId
+from shared.store import keys
+
+log = structlog.get_logger()
+
+# Of bodies, which have 1 to 2 kB each as a rule: after an outage some ten thousand events are read once, not twice.
+_CACHED_CHARS = 32_000_000
+# Queues are in the order of the log: whoever asks for an event asks for those after it next.
+_READ_AHEAD = 200
+
+
+class LogNoLongerReaches(Refused):
+    """The place to go on from is no longer kept; `oldest` is the first that is."""
+
+    status = 410
+    title = "Gone"
+
+    def __init__(self, detail: str, oldest: LogId) -> None:
+        super().__init__(detail)
+        self.oldest = oldest
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """A stretch of the log. `last` is the id of its last entry, readable or not; None when the log ends here."""
+
+    events: tuple[LoggedEvent, ...]
+    last: LogId | None
+
+
+class EventLog:
+    """A reader of the log that remembers what it read last: one event goes to many endpoints."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._cache: OrderedDict[LogId, AnnouncedEvent] = OrderedDict()
+        self._cached_chars = 0
+        self._reading_ahead = asyncio.Lock()
+
+    async def trimmed(self) -> LogId:
+        """Return the id of the last entry that is no longer kept."""
+        return LogId(str(await self._redis.hget(keys.TRIMMED, keys.PAGES_STREAM) or LOG_START))
+
+    async def newest(self) -> LogId:
+        """Return the id of the last entry that was ever written, kept or not."""
+        last = await self._redis.xrevrange(keys.PAGES_STREAM, count=1)
+        return LogId(str(last[0][0])) if last else await self.trimmed()
+
+    async def after(self, log_id: LogId, count: int) -> LogPage:
+        """Return up to `count` entries that follow `log_id`."""
+        return self._page(await self._redis.xrange(keys.PAGES_STREAM, min=f"({log_id}", count=count))
+
+    async def event(self, log_id: LogId) -> AnnouncedEvent | None:
+        """Return the event at this place, or None when the log no longer has it."""
+        if log_id not in self._cache:
+            # One reads ahead for all: those who ask at the same time ask for its neighbours.
+            async with self._reading_ahead:
+                if log_id not in self._cache:
+                    self._page(await self._redis.xrange(keys.PAGES_STREAM, min=log_id, count=_READ_AHEAD))
+        if log_id in self._cache:
+            self._cache.move_to_end(log_id)
+        return self._cache.get(log_id)
+
+    def remembered(self, log_id: LogId) -> AnnouncedEvent | None:
+        """Return the event at this place if it was read lately; nothing is asked of the store."""
+        return self._cache.get(log_id)
+
+    def _page(self, entries: Any) -> LogPage:  # Any: redis-py types an entry of a stream as many things
+        events = []
+        for entry_id, fields in entries:
+            log_id = LogId(entry_id)
+            try:
+                event = AnnouncedEvent.from_fields(fields)
+            except (KeyError, ValueError):
+                log.exception("log.unreadable", log_id=log_id)
+                continue
+            self._remember(log_id, event)
+            events.append(LoggedEvent(log_id, event))
+        return LogPage(tuple(events), LogId(entries[-1][0]) if entries else None)
+
+    def _remember(self, log_id: LogId, event: AnnouncedEvent) -> None:
+        if log_id not in self._cache:
+            self._cache[log_id] = event
+            self._cached_chars += len(event.body)
+        self._cache.move_to_end(log_id)
+        while self._cached_chars > _CACHED_CHARS:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_chars -= len(oldest.body)
+
+
+def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Callable[[], Awaitable[LogId | None]]:
+    """Return what tells the last entry that all parties have passed; None while one of them has not begun."""
+
+    async def passed() -> LogId | None:
+        places = [place for party in parties if (place := await party()) is not None]
+        return min(places, key=position) if len(places) == len(parties) else None
+
+    return passed

@@ -1,0 +1,158 @@
+"""Subscriptions over HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+
+from services.notify.log.event_log import LogNoLongerReaches
+from services.notify.model.subscription import Subscription
+from services.notify.subscriptions.requests import (
+    ResumeRequest,
+    RotateRequest,
+    SubscriptionPatch,
+    SubscriptionRequest,
+    parse,
+)
+from services.notify.subscriptions.service import Made, Subscribing
+from shared.egress.address_guard import AddressGuard
+from shared.http.auth import ApiKey
+from shared.http.errors import problem_content
+from shared.model.clock import iso, to_ms
+from shared.model.ids import SubscriptionId
+
+Authenticate = Callable[[str | None], Awaitable[ApiKey]]
+KeyOf = Callable[[Request], Awaitable[ApiKey]]
+PROBLEM = "application/problem+json"
+
+
+def subscriptions_router(
+    subscribing: Subscribing, authenticate: Authenticate, guard: AddressGuard, on_work: Callable[[], None]
+) -> APIRouter:
+    """Return the routes; `on_work` is called when there is something to enqueue or to send."""
+    router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+
+    async def key_of(request: Request) -> ApiKey:
+        return await authenticate(request.headers.get("Authorization"))
+
+    Key = Annotated[ApiKey, Depends(key_of)]  # noqa: N806 - a type that needs the authenticator in reach
+
+    @router.post("", status_code=201, openapi_extra=_body(SubscriptionRequest))
+    async def subscribe(request: Request, key: Key, response: Response) -> dict[str, object]:
+        made = await subscribing.subscribe(parse(SubscriptionRequest, await request.body(), guard), key)
+        response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
+        on_work()
+        return _shown_once(made)
+
+    @router.get("")
+    async def list_subscriptions(
+        key: Key,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, object]:
+        behind = [one for one in await subscribing.list(key) if cursor is None or _cursor(one) > cursor]
+        page = behind[:limit]
+        next_page = _cursor(page[-1]) if len(behind) > limit else None
+        return {"subscriptions": [shown(one) for one in page], "next": next_page}
+
+    @router.get("/{subscription_id}")
+    async def get(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
+        return shown(await subscribing.find(subscription_id, key))
+
+    @router.patch("/{subscription_id}", openapi_extra=_body(SubscriptionPatch))
+    async def change(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
+        patch = parse(SubscriptionPatch, await request.body(), guard)
+        return shown(await subscribing.change(subscription_id, patch, key))
+
+    @router.delete("/{subscription_id}", status_code=204)
+    async def delete(subscription_id: SubscriptionId, key: Key) -> None:
+        await subscribing.delete(subscription_id, key)
+
+    router.include_router(_acts_router(subscribing, key_of, guard, on_work))
+    return router
+
+
+def _acts_router(
+    subscribing: Subscribing, key_of: KeyOf, guard: AddressGuard, on_work: Callable[[], None]
+) -> APIRouter:
+    """Return the routes under one subscription that do something with it."""
+    router = APIRouter()
+    Key = Annotated[ApiKey, Depends(key_of)]  # noqa: N806 - as above
+
+    @router.post("/{subscription_id}/pause")
+    async def pause(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
+        return shown(await subscribing.pause(subscription_id, key))
+
+    @router.post("/{subscription_id}/resume", openapi_extra=_body(ResumeRequest), response_model=None)
+    async def resume(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object] | Response:
+        asked = parse(ResumeRequest, await request.body(), guard)
+        resumed = await subscribing.resume(subscription_id, asked, key)
+        on_work()
+        return shown(resumed)
+
+    @router.post("/{subscription_id}/rotate-secret", openapi_extra=_body(RotateRequest))
+    async def rotate_secret(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
+        asked = parse(RotateRequest, await request.body(), guard)
+        return _shown_once(await subscribing.rotate_secret(subscription_id, asked, key))
+
+    @router.post("/{subscription_id}/ping", status_code=202)
+    async def ping(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
+        enqueued = await subscribing.ping(subscription_id, key)
+        on_work()
+        return {"delivery_id": enqueued}
+
+    return router
+
+
+def _cursor(subscription: Subscription) -> str:
+    """Return the place of a subscription in the list, which is in the order in which they were made."""
+    return f"{to_ms(subscription.created_at):015}-{subscription.id}"
+
+
+def shown(subscription: Subscription) -> dict[str, object]:
+    """Return what a caller sees of a subscription: no secret, and of its headers only the names."""
+    return {
+        "id": subscription.id,
+        "kind": subscription.kind,
+        "url": subscription.url,
+        "filter": subscription.filter.model_dump(),
+        "ordered": subscription.ordered,
+        "max_per_second": subscription.max_per_second,
+        "headers": dict.fromkeys(subscription.header_names, "…"),
+        "description": subscription.description,
+        "contact": subscription.contact,
+        "owner": subscription.owner,
+        "created_at": iso(subscription.created_at),
+        "state": subscription.state,
+        "state_since": iso(subscription.state_since),
+        "state_reason": subscription.state_reason,
+        "resume_from": subscription.resume_from,
+        "secrets_in_use": len(subscription.secrets),
+    }
+
+
+def oldest_kept(error: LogNoLongerReaches) -> dict[str, object]:
+    """Return the problem that names the oldest place in the log that is still kept."""
+    return {**problem_content(error.status, error.title, error.detail), "oldest": error.oldest}
+
+
+def _shown_once(made: Made) -> dict[str, object]:
+    return {**shown(made.subscription), "secret": made.secret}
+
+
+def _body(model: type[BaseModel]) -> dict[str, object]:
+    # The body is read raw, because every problem is to be told at once; the documentation has its schema all the same.
+    schema = model.model_json_schema()
+    return {"requestBody": {"content": {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # Any: JSON
+    """Return the schema with its definitions in place: OpenAPI would look for them elsewhere."""
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(one, definitions) for name, one in schema.items()}

@@ -1,0 +1,154 @@
+"""Send a subscriber the feed as it now is, if that differs from what it was last sent (WebSub, section 7)."""
+
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Literal
+from urllib.parse import urlencode
+
+import structlog
+from yarl import URL
+
+from services.notify.channels.retry_policy import next_delay, outcome_of, parse_retry_after
+from services.notify.channels.webhook import ANSWER_KEPT_BYTES, USER_AGENT, Post
+from services.notify.model.delivery import Attempt, Delivered, GiveUp, Outcome, TryAgain, outcome_name
+from services.notify.subscriptions.secret_box import SecretBox
+from services.notify.websub.queue import FeedLease, FeedSettlement
+from services.notify.websub.requests import new_request_number
+from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
+from services.notify.websub.topics import Topic, TopicReader
+from shared.egress.http_connection import NoAnswer
+from shared.runtime import metrics
+
+log = structlog.get_logger()
+
+Method = Literal["sha1", "sha256", "sha384", "sha512"]
+
+# At most one notification in so much time, however often the feed changes.
+SPACING = timedelta(seconds=1)
+_LONGEST_SPACING = timedelta(days=1)
+SLOW_MS = 1000
+FORM = "application/x-www-form-urlencoded"
+
+
+def signature(secret: str, method: Method, body: bytes) -> str:
+    """Return the value of X-Hub-Signature (section 7.1)."""
+    return f"{method}={hmac.new(secret.encode(), body, method).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What a distribution needs of the world outside."""
+
+    post: Post
+    topics: TopicReader
+    deny: Callable[[FeedRequest], Awaitable[None]]
+
+
+class Distribution:
+    """Makes attempts."""
+
+    def __init__(self, doors: Doors, secret_box: SecretBox, method: Method, schedule: Sequence[timedelta]) -> None:
+        self._doors = doors
+        self._secret_box = secret_box
+        self._method = method
+        self._schedule = tuple(schedule)
+        self._random = Random()  # noqa: S311 - it spreads retries, it guards nothing
+
+    async def attempt(self, lease: FeedLease) -> FeedSettlement:
+        """Send the feed once, unless the subscriber has it, and return what shall become of the subscription."""
+        topic = self._doors.topics.read(lease.subscription.path)
+        if topic is not None and topic.digest == lease.sent:
+            return FeedSettlement(lease, "done")
+        attempt = await self._attempted(lease, topic)
+        settlement = self._settlement(lease, topic, attempt)
+        if topic is None and settlement.verdict == "ended":
+            await self._doors.deny(_denial(lease.subscription))
+        _tell(lease, attempt, settlement)
+        return settlement
+
+    def interrupted(self, lease: FeedLease) -> FeedSettlement:
+        """Return the settlement of an attempt that was cut off: another worker shall try at once."""
+        return FeedSettlement(lease, "retry", failures=lease.lease.delivery.attempts)
+
+    async def _attempted(self, lease: FeedLease, topic: Topic | None) -> Attempt:
+        at_ms, began = int(time.time() * 1000), time.perf_counter()
+        outcome: Outcome = TryAgain("expired", "the feed is not on the volume")
+        answer_text = ""
+        if topic is not None:
+            outcome, answer_text = await self._sent(lease.subscription, topic)
+        took_ms = int((time.perf_counter() - began) * 1000)
+        return Attempt(lease.lease.delivery.attempts + 1, at_ms, took_ms, outcome, answer_text)
+
+    async def _sent(self, subscription: FeedSubscription, topic: Topic) -> tuple[Outcome, str]:
+        headers, body = self._message(subscription, topic)
+        try:
+            answer = await self._doors.post(URL(subscription.callback, encoded=True), headers, body)
+        except NoAnswer as error:
+            return TryAgain(error.reason, error.detail), ""
+        outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("retry-after"), datetime.now(UTC)))
+        is_good = isinstance(outcome, Delivered)
+        return outcome, "" if is_good else answer.body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
+
+    def _message(self, subscription: FeedSubscription, topic: Topic) -> tuple[dict[str, str], bytes]:
+        headers = {"User-Agent": USER_AGENT}
+        if subscription.protocol == "rsscloud":
+            # It tells only that the feed has changed; the reader fetches it.
+            return headers | {"Content-Type": FORM}, urlencode({"url": subscription.topic}).encode()
+        headers |= {"Content-Type": topic.content_type, "Link": topic.link}
+        if subscription.sealed_secret is not None:
+            secret = self._secret_box.open(subscription.sealed_secret, subscription.id)
+            headers["X-Hub-Signature"] = signature(secret, self._method, topic.content)
+        return headers, topic.content
+
+    def _settlement(self, lease: FeedLease, topic: Topic | None, attempt: Attempt) -> FeedSettlement:
+        tried = FeedSettlement(
+            lease,
+            "done",
+            spacing=SPACING,
+            is_slow=attempt.duration_ms >= SLOW_MS,
+            attempt_line=attempt.to_json(lease.lease.delivery),
+        )
+        match attempt.outcome:
+            case Delivered():
+                return replace(tried, digest=topic.digest if topic else "")
+            case GiveUp():
+                return replace(tried, verdict="ended")
+            case TryAgain() as outcome:
+                tried = replace(tried, spacing=max(SPACING, min(outcome.retry_after or SPACING, _LONGEST_SPACING)))
+                wait = next_delay(attempt.number, outcome, self._schedule, self._random)
+                if wait is not None:
+                    return replace(tried, verdict="retry", wait=wait, failures=attempt.number)
+                # Whoever fails stays until the lease ends, and the next change is tried again (section 7). Without a
+                # feed there is nothing left to wait for.
+                return tried if topic is not None else replace(tried, verdict="ended")
+
+
+def _denial(subscription: FeedSubscription) -> FeedRequest:
+    return FeedRequest(
+        id=subscription.id,
+        mode="deny",
+        protocol=subscription.protocol,
+        topic=subscription.topic,
+        callback=subscription.callback,
+        reason="the feed no longer exists",
+        number=new_request_number(),
+    )
+
+
+def _tell(lease: FeedLease, attempt: Attempt, settlement: FeedSettlement) -> None:
+    outcome = attempt.outcome
+    metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=outcome.reason).inc()
+    log.info(
+        "feed.sent" if isinstance(outcome, Delivered) else "feed.not_sent",
+        subscription=lease.subscription.id,
+        feed=lease.subscription.path,
+        attempt=attempt.number,
+        status=outcome.status,
+        reason=outcome.reason or None,
+        took_ms=attempt.duration_ms,
+        next_in_seconds=round(settlement.wait.total_seconds(), 1) if settlement.verdict == "retry" else None,
+    )

@@ -1,0 +1,112 @@
+"""Who wants to be sent which feed, and what is asked for and not confirmed yet."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from redis.asyncio import Redis
+
+from services.notify.model.log_position import LOG_START, position
+from services.notify.model.subscription import shard_number
+from shared.model.errors import Unavailable
+from shared.model.ids import LogId, SubscriptionId
+from shared.store.keys import Shard
+from shared.store.script_runner import Call, ScriptRunner
+
+Protocol = Literal["websub", "rsscloud"]
+# About 20 MB of requests in all, before callers are asked to come again.
+MOST_REQUESTS = 20_000
+_ID_BYTES = 15
+
+
+class FeedSubscription(BaseModel):
+    """
+    A callback that is sent a feed whenever it changes.
+
+    It begins when the callback has confirmed it, and ends with its lease, when the callback confirms that it wants no
+    more, when it answers 410, or when the feed has long been gone. Failing never ends it. Who confirms it again gets a
+    new lease, and the secret of that request or none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: SubscriptionId
+    protocol: Protocol
+    topic: str
+    path: str
+    callback: str
+    sealed_secret: str | None
+    expires_ms: int
+
+
+class FeedRequest(BaseModel):
+    """
+    The last request about a subscription, until it is seen through.
+
+    `subscribe` and `unsubscribe` come to be when the callback confirms them; else they change nothing. `deny` tells the
+    callback why it is sent nothing (any more). One that cannot be delivered is tried again, and then dropped.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: SubscriptionId
+    mode: Literal["subscribe", "unsubscribe", "deny"]
+    protocol: Protocol = "websub"
+    topic: str
+    path: str = ""
+    callback: str
+    sealed_secret: str | None = None
+    lease_seconds: int = 0
+    digest: str = ""
+    """Of the feed when the request was taken: what changes later is sent."""
+    reason: str = ""
+    attempts: int = 0
+    number: str
+    """Unlike any other's, so that two alike requests are two."""
+
+
+def feed_subscription_id(protocol: Protocol, topic: str, callback: str) -> SubscriptionId:
+    """Return the id of the one subscription that a topic and a callback make (section 5.1)."""
+    digest = hashlib.sha256(f"{protocol}\0{topic}\0{callback}".encode()).digest()[:_ID_BYTES]
+    return SubscriptionId("feed" + base64.b32encode(digest).decode().lower())
+
+
+def script_keys(shard: Shard) -> list[str]:
+    """Return the keys of every WebSub script, in the order of keys.lua."""
+    return [
+        *(shard.websub_subscriptions, shard.websub_topics, shard.websub_leases, shard.websub_due),
+        *(shard.websub_states, shard.websub_requests, shard.websub_requests_due, shard.websub_cursor),
+    ]
+
+
+class FeedSubscriptionStore:
+    """Takes requests in and reads subscriptions; websub_queue works them."""
+
+    def __init__(self, redis: Redis, shards: Sequence[Shard], most_requests: int = MOST_REQUESTS) -> None:
+        self._redis = redis
+        self._most_requests = most_requests
+        self.shards = tuple(shards)
+        self._scripts = ScriptRunner(redis, __name__, ("ask.lua",), prelude="keys.lua")
+
+    async def ask(self, request: FeedRequest) -> None:
+        """Keep the request; it is seen through once this has returned. Raises Unavailable when there are too many."""
+        shard = self.shards[shard_number(request.id, len(self.shards))]
+        at_most = self._most_requests // len(self.shards)
+        arguments: list[str | int] = [request.id, request.model_dump_json(), at_most]
+        (is_kept,) = await self._scripts.run([Call("ask.lua", script_keys(shard), arguments)])
+        if not is_kept:
+            raise Unavailable("too many requests wait for their callbacks: ask again later")
+
+    async def list(self) -> "list[FeedSubscription]":
+        """Return every subscription whose lease is not over."""
+        now_s, _ = await self._redis.time()
+        records = [record for shard in self.shards for record in await self._redis.hvals(shard.websub_subscriptions)]
+        subscriptions = [FeedSubscription.model_validate_json(str(record)) for record in records]
+        return [one for one in subscriptions if one.expires_ms > int(now_s) * 1000]
+
+    async def passed_by_all(self) -> LogId:
+        """Return the last entry of the log whose feeds are marked in every shard."""
+        passed = [str(await self._redis.get(shard.websub_cursor) or LOG_START) for shard in self.shards]
+        return min(map(LogId, passed), key=position)

@@ -1,0 +1,1 @@
+"""Outgoing HTTP to strangers: checked addresses, pooled connections."""
