@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.ingest import app
 from shared.http.server import http_server
 from shared.runtime.logs import configure_logs

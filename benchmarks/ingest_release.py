@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.scheduler import Scheduler
 from services.render import app as render_app

@@ -32,7 +32,7 @@ from redis.asyncio import Redis
 from redis.typing import EncodableT
 from yarl import URL
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.notify.engine import running_engine
 from services.notify.model.subscription import SealedSecret, Subscription
 from services.notify.subscriptions.secret_box import SecretBox

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.render.output.volume import Output
 from services.render.wiring import Rendering, adopt_edition, assemble
 from shared.model.clock import to_ms

@@ -25,7 +25,7 @@ def dev(
     empty: Annotated[bool, typer.Option("--empty", help="Publish nothing.")] = False,
 ) -> None:
     """Run all of Clarion in one process over an embedded server."""
-    from services import dev as runner  # noqa: PLC0415 - the other commands start faster without the services
+    from services.dev import runner  # noqa: PLC0415 - the other commands start faster without the services
 
     raise typer.Exit(runner.run(runner.DevOptions(host, port, data, site, empty or site is not None)))
 

@@ -10,8 +10,8 @@ import structlog
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from services.embedded_cluster import EmbeddedCluster, embedded_cluster
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_cluster import EmbeddedCluster, embedded_cluster
+from services.dev.embedded_store import embedded_redis
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.factories import some_settings

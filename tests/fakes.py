@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from services.dev import clarion_running
+from services.dev.runner import clarion_running
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.commands.checks import Finding, examine
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from shared.http.auth import ApiKey, KeyRing
 from shared.runtime.settings import Settings
 from shared.store import keys

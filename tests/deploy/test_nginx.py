@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 
-from services.dev import FrontDoor, clarion_running
+from services.dev.runner import FrontDoor, clarion_running
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
 from tests.deploy.nginx import Behind, needs_nginx, running_nginx

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from shared.model.errors import Conflict, Invalid
 from shared.store import archive, keys
 from shared.store.redis_client import connect

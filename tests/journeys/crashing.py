@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from services import dev
+from services.dev import runner
 from shared.http.server import http_server, stop_signals
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
@@ -46,18 +46,18 @@ def main() -> None:
     data, port, site, step = sys.argv[1:]
     if step != "-":
         sys.setprofile(_Trap(step))
-    options = dev.DevOptions("127.0.0.1", int(port), Path(data), Path(site), empty=True)
+    options = runner.DevOptions("127.0.0.1", int(port), Path(data), Path(site), empty=True)
     store = os.environ.get("CLARION_REDIS_URL")
     if store is None:
-        sys.exit(dev.run(options))
+        sys.exit(runner.run(options))
     configure_logs("json")
-    uvloop.run(_run(dev.dev_settings(options, Path(data), store)))
+    uvloop.run(_run(runner.dev_settings(options, Path(data), store)))
 
 
 async def _run(settings: Settings) -> None:
     with stop_signals() as stop:
         async with (
-            dev.clarion_running(settings) as app,
+            runner.clarion_running(settings) as app,
             http_server(app, settings.host, settings.port, app.notify.state.stopping),
         ):
             await stop.wait()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from services.embedded_cluster import EmbeddedCluster
+from services.dev.embedded_cluster import EmbeddedCluster
 from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.store import keys
 from shared.store.keys import Shard

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from redis.typing import EncodableT
 
-from services.embedded_redis import EmbeddedRedis, embedded_redis
+from services.dev.embedded_store import EmbeddedRedis, embedded_redis
 from services.notify.model.subscription import SealedSecret
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.subscriptions.signing import new_secret

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.notify.engine import running_engine
 from services.notify.model.subscription import SealedSecret
 from services.notify.subscriptions.secret_box import SecretBox

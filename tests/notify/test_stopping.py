@@ -6,7 +6,7 @@ import time
 from contextlib import aclosing
 from pathlib import Path
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
 from shared.store.redis_client import connect

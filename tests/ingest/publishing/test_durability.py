@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.runtime.settings import Settings
 from shared.store import keys

@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 from redis.asyncio import Redis
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.notify.model.subscription import shard_number
 from services.notify.subscriptions.service import DISABLED_AFTER
 from shared.model.clock import store_now, to_ms

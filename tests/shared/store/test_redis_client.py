@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.embedded_redis import EmbeddedRedis, embedded_redis, find_server
+from services.dev.embedded_store import EmbeddedRedis, embedded_redis, find_server
 from shared.store.redis_client import connect
 from tests.fakes import a_free_port, eventually
 

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from services.embedded_cluster import MASTERS, EmbeddedCluster
+from services.dev.embedded_cluster import MASTERS, EmbeddedCluster
 from shared.store.redis_client import connect, on_masters
 from tests.fakes import eventually
 

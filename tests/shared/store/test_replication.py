@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from services.embedded_redis import EmbeddedRedis, embedded_redis
+from services.dev.embedded_store import EmbeddedRedis, embedded_redis
 from shared.model.errors import Unavailable
 from shared.store.redis_client import connect
 from shared.store.replication import Replication

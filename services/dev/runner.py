@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.render import app as render
@@ -32,7 +32,7 @@ from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
 from shared.runtime.tracing import exporting
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "newsroom"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "newsroom"
 
 _NOTIFY_PATHS = ("/v1/subscriptions", "/v1/deliveries", "/v1/events", "/hub", "/rsscloud", "/console")
 _RENDER_PATHS = ("/v1/search",)

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
-from services.embedded_redis import POLL_SECONDS, EmbeddedRedis, EmbeddedRedisError, embedded_redis, reserved_port
+from services.dev.embedded_store import POLL_SECONDS, EmbeddedRedis, EmbeddedRedisError, embedded_redis, reserved_port
 
 MASTERS = 3
 SLOTS = 16384

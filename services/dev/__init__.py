@@ -1,0 +1,1 @@
+"""All of Clarion in one process over an embedded store."""
