@@ -58,7 +58,7 @@ async def main(subscribers: int) -> None:
             *(
                 sys.executable,
                 "-c",
-                "from services.cli import main; main()",
+                "from services.cli.app import main; main()",
                 "dev",
                 "--empty",
                 "--port",

@@ -1,6 +1,6 @@
 """`python -m services`: the `clarion` command."""
 
-from services.cli import main
+from services.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.cli import app
+from services.cli.app import app
 from tests.factories import ADMIN_KEY, an_item
 from tests.ingest.conftest import Ingest
 from tests.ingest.importers import import_samples as samples

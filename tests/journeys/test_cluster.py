@@ -197,7 +197,7 @@ def _told(receiver: Receiver) -> set[str]:
 
 async def _assert_site_is_what_a_rebuild_writes(data: Path, store: str, port: int) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from services.cli import main; main()", "verify"),
+        *(sys.executable, "-c", "from services.cli.app import main; main()", "verify"),
         cwd=ROOT,
         env={
             **os.environ,

@@ -82,7 +82,7 @@ def script_keys(shard: Shard) -> list[str]:
 
 
 class FeedSubscriptionStore:
-    """Takes requests in and reads subscriptions; websub_queue works them."""
+    """Takes requests in and reads subscriptions; `websub.queue` works them."""
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], most_requests: int = MOST_REQUESTS) -> None:
         self._redis = redis

@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.app import app
 from shared.model.ids import EventId
 from shared.store import keys
 from tests.factories import ADMIN_KEY, an_item

@@ -192,7 +192,7 @@ async def _clarion(settings: Settings, *arguments: str) -> tuple[int | None, obj
         "CLARION_OUTPUT_DIR": str(settings.output_dir),
         "CLARION_BASE_URL": settings.base_url,
     }
-    command = [sys.executable, "-c", "from services.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from services.cli.app import main; main()", *arguments]
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from services.commands.checks import Finding, Verdict, examine
+from services.cli.doctor import Finding, Verdict, examine
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect

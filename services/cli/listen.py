@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from services.commands.websub import is_signed
+from services.cli.websub import is_signed
 from services.notify.subscriptions.signing import ASYMMETRIC_PREFIX, SYMMETRIC_PREFIX, signing_key
 
 # As the libraries of Standard Webhooks: an older request may be somebody's recording.

@@ -1,4 +1,4 @@
-"""Publish the example newsroom to a running Clarion, as an admin: `python -m services.commands.seed ADDRESS`."""
+"""Publish the example newsroom to a running Clarion, as an admin: `python -m services.cli.seed ADDRESS`."""
 
 import asyncio
 import json

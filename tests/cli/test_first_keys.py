@@ -2,7 +2,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from services.commands.first_keys import FIRST_KEYS, make_first_keys
+from services.cli.first_keys import FIRST_KEYS, make_first_keys
 from shared.runtime.settings import Settings
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.commands.printing import fail
+from services.cli.output import fail
 
 if TYPE_CHECKING:
     import httpx

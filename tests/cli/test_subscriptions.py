@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
-from services.cli import app
-from services.commands.receiver import Arrived, Behaviour, in_words, receiver, verify
+from services.cli.app import app
+from services.cli.listen import Arrived, Behaviour, in_words, receiver, verify
 from services.notify.subscriptions.signing import new_secret
 from tests.notify.factories import a_receiver, a_service, an_event, announce, eventually, settings_for
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from services.commands.calling import LOCAL, Key, Url, answered, client_of
-from services.commands.printing import AsJson, console, fail, print_answer
+from services.cli.client import LOCAL, Key, Url, answered, client_of
+from services.cli.output import AsJson, console, fail, print_answer
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from services.commands.printing import AsJson, fail
+from services.cli.output import AsJson, fail
 from shared.http.auth import SCOPES, ApiKey, KeyRing, Scope
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect

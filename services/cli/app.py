@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from services.commands import archive, audit, dead_letters, items, keys, subscribers
+from services.cli import archive, audit, dead_letters, items, keys, subscriptions
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -47,7 +47,7 @@ def rebuild(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Write the site anew from the store, beside publishing; an interrupted rebuild goes on where it stopped."""
-    from services.commands import site  # noqa: PLC0415 - see dev
+    from services.cli import site  # noqa: PLC0415 - see dev
 
     site.rebuild(section, as_json=as_json)
 
@@ -55,7 +55,7 @@ def rebuild(
 @app.command()
 def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False) -> None:
     """Compare the site on disk with what a rebuild would write; the exit code is 1 where it differs."""
-    from services.commands import site  # noqa: PLC0415 - see dev
+    from services.cli import site  # noqa: PLC0415 - see dev
 
     site.verify(as_json=as_json)
 
@@ -70,7 +70,7 @@ def status(
     ] = False,
 ) -> None:
     """Show what waits where: events for pages, announcements for queues, deliveries for endpoints; and the store."""
-    from services.commands import operations  # noqa: PLC0415 - see dev
+    from services.cli import operations  # noqa: PLC0415 - see dev
 
     operations.status(watch=watch, every=every, as_json=as_json)
 
@@ -78,13 +78,13 @@ def status(
 @app.command()
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False) -> None:
     """Examine store, clock, disk, site file, addresses and keys, and say what to do; the exit code is 1 for trouble."""
-    from services.commands import operations  # noqa: PLC0415 - see dev
+    from services.cli import operations  # noqa: PLC0415 - see dev
 
     operations.doctor(as_json=as_json)
 
 
 app.add_typer(items.app)
-app.add_typer(subscribers.app)
+app.add_typer(subscriptions.app)
 app.add_typer(dead_letters.letters, name="dead-letters")
 app.add_typer(archive.app)
 app.add_typer(audit.app)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from services.commands.checks import Finding, examine
+from services.cli.doctor import Finding, examine
 from services.dev.embedded_store import embedded_redis
 from shared.http.auth import ApiKey, KeyRing
 from shared.runtime.settings import Settings

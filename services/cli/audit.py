@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.commands.calling import LOCAL, Key, Url, answered, client_of
-from services.commands.printing import AsJson
+from services.cli.client import LOCAL, Key, Url, answered, client_of
+from services.cli.output import AsJson
 
 if TYPE_CHECKING:
     import httpx

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.commands.printing import AsJson, Words, console, fail, print_answer
+from services.cli.output import AsJson, Words, console, fail, print_answer
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.

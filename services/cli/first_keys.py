@@ -1,4 +1,4 @@
-"""Make the keys of an installation at its first start: `python -m services.commands.first_keys FOLDER`."""
+"""Make the keys of an installation at its first start: `python -m services.cli.first_keys FOLDER`."""
 
 import os
 import secrets

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from services.commands.calling import LOCAL, Key, Url, answered, client_of
-from services.commands.printing import AsJson, Words, console, fail, print_answer
+from services.cli.client import LOCAL, Key, Url, answered, client_of
+from services.cli.output import AsJson, Words, console, fail, print_answer
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
@@ -66,7 +66,7 @@ def _ask_hub(  # noqa: PLR0913 - an option each
     end: bool,
     as_json: bool,
 ) -> None:
-    from services.commands.websub import HubNotAsked, ask_hub  # noqa: PLC0415 - see above
+    from services.cli.websub import HubNotAsked, ask_hub  # noqa: PLC0415 - see above
 
     if callback is None:
         fail("say which URL is to be sent the feed: --callback")
@@ -90,7 +90,7 @@ def listen(  # noqa: PLR0913 - an option each
     as_json: AsJson = False,
 ) -> None:
     """Listen as a subscriber does: show what arrives and whether its signature holds, until interrupted."""
-    from services.commands.receiver import Arrived, Behaviour, in_words, receiver  # noqa: PLC0415 - see above
+    from services.cli.listen import Arrived, Behaviour, in_words, receiver  # noqa: PLC0415 - see above
 
     def show(arrived: Arrived) -> None:
         told = {**asdict(arrived), "at": arrived.at.isoformat()}

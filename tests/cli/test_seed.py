@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from services.commands.seed import EXAMPLE, publish_example
+from services.cli.seed import EXAMPLE, publish_example
 from tests.factories import some_settings
 from tests.fakes import a_free_port, running_clarion
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.cli import app
-from services.commands.receiver import Behaviour, in_words
-from services.commands.websub import is_signed
+from services.cli.app import app
+from services.cli.listen import Behaviour, in_words
+from services.cli.websub import is_signed
 from services.notify.websub.distribution import signature
-from tests.commands.test_subscribers import listening
+from tests.cli.test_subscriptions import listening
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually
 from tests.notify.websub.fakes import SECRET

@@ -12,7 +12,7 @@ from redis import Redis
 
 from shared.store import keys
 
-COMMAND = [sys.executable, "-c", "from services.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from services.cli.app import main; main()"]
 
 
 @pytest.fixture
