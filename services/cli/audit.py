@@ -17,7 +17,7 @@ app = typer.Typer()
 
 
 @app.command()
-def audit(  # noqa: PLR0913 - an option each
+def audit(
     *,
     source: Annotated[str | None, typer.Option(help="Only items of this source.")] = None,
     by: Annotated[str | None, typer.Option(help="Only what the key of this name did.")] = None,

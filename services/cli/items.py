@@ -26,7 +26,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would come of 
 
 
 @app.command()
-def publish(  # noqa: PLR0913 - an option each
+def publish(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, or JSON with an item or a list of them.", exists=True)],
     *,
     source: Annotated[str, typer.Option(help="The source of items that name none.")] = "press",
@@ -90,7 +90,7 @@ def import_(  # noqa: PLR0913 - an option each
 
 
 @app.command()
-def withdraw(  # noqa: PLR0913 - an option each
+def withdraw(
     item: Annotated[str, typer.Argument(metavar="SOURCE/EXTERNAL_ID")],
     *,
     to: Annotated[str | None, typer.Option(help="Send readers there: a path of the site or an address.")] = None,

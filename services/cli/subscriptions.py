@@ -57,7 +57,7 @@ def subscribe(  # noqa: PLR0913 - an option each
     return None
 
 
-def _ask_hub(  # noqa: PLR0913 - an option each
+def _ask_hub(
     topic: str,
     callback: str | None,
     secret: str | None,
@@ -79,7 +79,7 @@ def _ask_hub(  # noqa: PLR0913 - an option each
 
 
 @app.command()
-def listen(  # noqa: PLR0913 - an option each
+def listen(
     *,
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 9000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -109,7 +109,7 @@ def listen(  # noqa: PLR0913 - an option each
 
 
 @app.command()
-def replay(  # noqa: PLR0913 - an option each
+def replay(
     subscription: Annotated[str, typer.Argument(help="Whose deliveries.")],
     *,
     since: Annotated[datetime | None, typer.Option(help="Events from this moment on (UTC).")] = None,

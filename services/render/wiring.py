@@ -108,7 +108,7 @@ class _Made:
         return Edition(self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud)
 
 
-def assemble(  # noqa: PLR0913 - the last three are for the running service alone
+def assemble(
     redis: Redis,
     edition: Edition,
     output: Output,

@@ -49,7 +49,7 @@ class TraceExport:
         trace.set_tracer_provider(self._provider)
         self._tracer = self._provider.get_tracer("clarion")
 
-    def record(  # noqa: PLR0913 - see tracing
+    def record(
         self,
         step: Step,
         trace_id: str,
@@ -124,7 +124,7 @@ class _Writes(Sampler):
     def __init__(self, share: float) -> None:
         self._share = TraceIdRatioBased(share)
 
-    def should_sample(  # noqa: PLR0913, PLR0917 - as the SDK has it
+    def should_sample(  # noqa: PLR0917 - as the SDK has it
         self,
         parent_context: Context | None,
         trace_id: int,

@@ -49,7 +49,7 @@ def exporting(service: str) -> Iterator[None]:
         _export = None
 
 
-def record(  # noqa: PLR0913 - what, where, since when, and what came of it
+def record(
     step: Step,
     trace_id: str,
     began_ns: int,

@@ -61,7 +61,7 @@ class StreamConsumer:
     leaves unacknowledged comes again. `bury` must move an entry to the dead letters and acknowledge it.
     """
 
-    def __init__(  # noqa: PLR0913 - where from, what to do, and two numbers
+    def __init__(
         self,
         redis_url: str,
         stream: str,

@@ -37,7 +37,7 @@ class AuditApi:
             responses=problems(401, 403, 422, 429, 503),
         )
 
-    async def get(  # noqa: PLR0913 - a filter each
+    async def get(
         self,
         request: Request,
         *,
