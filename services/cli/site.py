@@ -75,12 +75,12 @@ async def _verify(watch: Watch) -> Differences:
         edition = await edition_in_use(settings, redis)
         with tempfile.TemporaryDirectory(prefix="clarion-verify-") as folder:
             rebuilt = Output(Path(folder))
-            await assemble(redis, edition, rebuilt, cast=refuse_fault).rebuild.run(watch=watch)
+            await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(watch=watch)
             # What was published meanwhile stands in one of the two and not yet in the other.
             await PublishingLoad(redis).passed()
             differences = compare(Output(settings.output_dir), rebuilt)
             if differences:
-                await assemble(redis, edition, rebuilt, cast=refuse_fault).rebuild.run(watch=watch)
+                await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(watch=watch)
                 await PublishingLoad(redis).passed()
                 differences = compare(Output(settings.output_dir), rebuilt)
             return differences

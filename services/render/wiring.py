@@ -10,20 +10,19 @@ from fastapi import APIRouter
 from redis.asyncio import Redis
 
 from services.render.output.volume import Output
-from services.render.pages.cards import PieceCache
 from services.render.pages.edition import Edition
 from services.render.pages.items import ItemPages
 from services.render.pages.kinds import NewsSitemap
+from services.render.pages.list_entries import ListEntryCache
 from services.render.pages.list_reader import ListReader
 from services.render.pages.lists import ListPages
 from services.render.pages.months import Months
 from services.render.pages.public_items import PublicItems
-from services.render.pages.sitemap_reader import SitemapReader
-from services.render.pages.sitemap_writer import SitemapWriter
+from services.render.pages.sitemaps import SitemapReader, SitemapWriter
 from services.render.pages.ticks import Ticker
-from services.render.pages.writer import Cast, Makers, PageWriter
+from services.render.pages.writer import OnFault, PageWriter
 from services.render.pipeline.announcing import Announcer
-from services.render.pipeline.consumer import ItemEventConsumer, Tools
+from services.render.pipeline.consumer import ItemEventConsumer
 from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.veto import Veto
 from services.render.rebuild.preparation import Preparation
@@ -62,13 +61,13 @@ class Rendering:
 
 async def adopt_edition(settings: Settings, redis: Redis) -> Edition:
     """Return the edition of the settings, and make it the one that the store knows."""
-    made = _Made.of(settings)
+    made = _EditionDraft.of(settings)
     return made.edition(await adopt_site(redis, made.fingerprint))
 
 
 async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
     """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
-    made = _Made.of(settings)
+    made = _EditionDraft.of(settings)
     record = await read_site(redis)
     if record is None or record.fingerprint != made.fingerprint:
         raise OtherEdition(
@@ -79,8 +78,8 @@ async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What settings make of a site, before the store has numbered it."""
+class _EditionDraft:
+    """An edition as the settings make it, before the store has given it a number."""
 
     site: Site
     theme: Theme
@@ -89,7 +88,7 @@ class _Made:
     rsscloud: bool
 
     @classmethod
-    def of(cls, settings: Settings) -> "_Made":
+    def of(cls, settings: Settings) -> "_EditionDraft":
         site = load_site(settings.site_file)
         pages = load_standing_pages(site)
         titles = {lang: pages.titles(lang) for lang in site.languages}
@@ -113,30 +112,44 @@ def assemble(
     edition: Edition,
     output: Output,
     *,
-    cast: Cast | None = None,
+    on_fault: OnFault | None = None,
     purge_urls: Sequence[str] = (),
     receipts_kept: timedelta = timedelta(days=30),
 ) -> Rendering:
     """
     Return the parts for a folder.
 
-    `cast` is what is done about an item that cannot be rendered, a veto unless given; `purge_urls` are told of changes.
+    `on_fault` is called with an item that cannot be rendered, by default a veto; `purge_urls` are told of changes.
     """
     store = ItemStore(redis)
     public_items = PublicItems(store)
-    pieces = PieceCache(edition)
-    veto = Veto(store, ItemWriter(redis, edition.site), pieces.of)
-    items = ItemPages(store, public_items, edition, pieces)
+    entries = ListEntryCache(edition)
+    veto = Veto(store, ItemWriter(redis, edition.site), entries.of)
+    items = ItemPages(store, public_items, edition, entries)
     answers = SiteAnswers(output, edition)
     search = Search(SearchIndex(output.search_file), public_items, output)
     reader, sitemaps = ListReader(redis, public_items, edition), SitemapReader(redis, items, edition)
-    makers = Makers(items, reader, ListPages(edition, pieces), SitemapWriter(sitemaps, edition, output))
-    writer = PageWriter(makers, output, cast or veto.cast)
-    months = Months(redis, edition.site)
-    announcer = Announcer(redis, receipts_kept)
-    tools = Tools(store, public_items, months, writer, search, PurgeHook(purge_urls), announcer, DeadLetters(redis))
+    writer = PageWriter(
+        items=items,
+        reader=reader,
+        lists=ListPages(edition, entries),
+        sitemaps=SitemapWriter(sitemaps, edition, output),
+        output=output,
+        on_fault=on_fault or veto.cast,
+    )
+    consumer = ItemEventConsumer(
+        edition,
+        store=store,
+        public_items=public_items,
+        months=Months(redis, edition.site),
+        writer=writer,
+        search=search,
+        purge=PurgeHook(purge_urls),
+        announcer=Announcer(redis, receipts_kept),
+        dead_letters=DeadLetters(redis),
+    )
     return Rendering(
-        consumer=ItemEventConsumer(edition, tools),
+        consumer=consumer,
         rebuild=Rebuild(redis, edition, output, RebuildTools(Preparation(reader, items, sitemaps), writer, search)),
         ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
         search=search,

@@ -145,9 +145,14 @@ class PublicItem:
     revision: Revision
 
     @property
-    def is_under_notice(self) -> bool:
-        """Whether it was withdrawn in the way that leaves its page, under a notice."""
-        return self.revision.withdrawal is not None and self.revision.withdrawal.mode == "notice"
+    def is_listed(self) -> bool:
+        """Whether lists show the item: it is not withdrawn."""
+        return self.revision.withdrawal is None
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the item has a page: it is listed, or withdrawn in the way that leaves its page, under a notice."""
+        return self.revision.withdrawal is None or self.revision.withdrawal.mode == "notice"
 
     @property
     def published_at(self) -> datetime:

@@ -93,16 +93,12 @@ class ItemStore:
         rows = await pipe.execute() if wanted else []
         return [Revision.model_validate_json(row) if row else None for row in rows]
 
-    async def public_items(self, ids: Iterable[ItemId], *, with_notices: bool = False) -> list[PublicItem]:
-        """
-        Return those of the items that readers can see (published), in the order asked for.
-
-        `with_notices` adds those withdrawn under a notice, whose page stays.
-        """
+    async def public_items(self, ids: Iterable[ItemId]) -> list[PublicItem]:
+        """Return those of the items that lists show, in the order asked for."""
         items = [item for item in await self.get_many(list(ids)) if item is not None and item.public]
         revisions = await self.revisions([(item.id, item.public) for item in items])
         found = [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
-        return [one for one in found if one.item.state == "published" or (with_notices and one.is_under_notice)]
+        return [one for one in found if one.is_listed]
 
     async def newest(self, listing: Listing, limit: int) -> list[ItemId]:
         """Return the newest items of a listing, by the date that readers see."""

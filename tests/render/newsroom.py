@@ -166,7 +166,7 @@ class Press:
     async def differences(self, folder: Path) -> Differences:
         """Return where the volume differs from a rebuild into the folder."""
         rebuilt = Output(folder)
-        await assemble(self.redis, self.edition, rebuilt, cast=refuse_fault).rebuild.run()
+        await assemble(self.redis, self.edition, rebuilt, on_fault=refuse_fault).rebuild.run()
         return compare(Output(self.settings.output_dir), rebuilt)
 
     def has(self, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the whole site is made with at one time."""
+"""An edition: everything beside the items that the site's pages depend on."""
 
 from dataclasses import dataclass
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.render.output.files import File, page_time_ns
-from services.render.pages.cards import PieceCache
 from services.render.pages.edition import Edition
+from services.render.pages.list_entries import ListEntryCache
 from services.render.pages.public_items import PublicItems
 from services.render.theme.view_models import Translation
 from shared.model.ids import ItemId
@@ -14,8 +14,8 @@ from shared.store.item_store import ItemStore
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An item where its page stands, with its public translations by language."""
+class TranslatedItem:
+    """An item with the public translations that its page links to."""
 
     item: PublicItem
     translations: Sequence[Translation]
@@ -24,13 +24,13 @@ class Standing:
 class ItemPages:
     """Reads what stands at paths, many at a time, and renders it."""
 
-    def __init__(self, store: ItemStore, public_items: PublicItems, edition: Edition, pieces: PieceCache) -> None:
+    def __init__(self, store: ItemStore, public_items: PublicItems, edition: Edition, entries: ListEntryCache) -> None:
         self._store = store
         self._public_items = public_items
         self._edition = edition
-        self._pieces = pieces
+        self._entries = entries
 
-    async def at(self, paths: Sequence[str]) -> Mapping[str, Standing]:
+    async def at(self, paths: Sequence[str]) -> Mapping[str, TranslatedItem]:
         """Return the items whose pages stand at the paths now: public, or withdrawn under a notice."""
         owners = await self._store.owners(paths) if paths else []
         found = await self._public_items.by_id({owner for owner in owners if owner}, with_notices=True)
@@ -40,13 +40,13 @@ class ItemPages:
             if item is not None and item.path == path:
                 there[path] = item
         translations = await self._translations(there.values())
-        return {path: Standing(item, translations[item.item.id]) for path, item in there.items()}
+        return {path: TranslatedItem(item, translations[item.item.id]) for path, item in there.items()}
 
-    async def by_id(self, ids: Collection[ItemId]) -> Mapping[ItemId, Standing]:
+    async def by_id(self, ids: Collection[ItemId]) -> Mapping[ItemId, TranslatedItem]:
         """Return those of the items that are published, with their translations."""
         found = await self._public_items.by_id(ids)
         translations = await self._translations(found.values())
-        return {item_id: Standing(item, translations[item_id]) for item_id, item in found.items()}
+        return {item_id: TranslatedItem(item, translations[item_id]) for item_id, item in found.items()}
 
     async def paths_of(self, items: Iterable[PublicItem]) -> frozenset[str]:
         """Return where the items' pages stand now, if they have any."""
@@ -64,19 +64,19 @@ class ItemPages:
             found[item_id] = [Translation(one.revision.lang, one.path, one.revision.title) for one in there]
         return found
 
-    def file(self, standing: Standing) -> File | Exception:
-        """Return the item's page, its pieces for lists rendered too; or what rendering it raised."""
+    def file(self, translated: TranslatedItem) -> File | Exception:
+        """Return the item's page, or what rendering the page or the list entry raised."""
         try:
-            self._pieces.of(standing.item)
-            page = self._edition.theme.item_page(standing.item, standing.translations)
+            self._entries.of(translated.item)
+            page = self._edition.theme.item_page(translated.item, translated.translations)
         except Exception as fault:  # noqa: BLE001 - one bad item hurts only itself, whatever it raises
             return fault
-        return File(standing.item.path, page, page_time_ns(standing.item))
+        return File(translated.item.path, page, page_time_ns(translated.item))
 
     def fault(self, item: PublicItem) -> Exception | None:
-        """Return what rendering the item's pieces raises, or None."""
+        """Return what rendering the item's list entry raises, or None."""
         try:
-            self._pieces.of(item)
+            self._entries.of(item)
         except Exception as fault:  # noqa: BLE001 - see file
             return fault
         return None

@@ -1,4 +1,4 @@
-"""What list pages list: read for many pages at once, with a handful of questions to the store."""
+"""Read what list pages show: for many pages at once, in a few round trips to the store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from services.render.pages.kinds import (
     ListPage,
     NewsSitemap,
 )
-from services.render.pages.months import Last, last_of, month_key
+from services.render.pages.months import LastPlaces, last_of, month_key
 from services.render.pages.public_items import PublicItems
 from services.render.pages.ticks import NEWS_AGE, last_tick
 from shared.model.clock import from_ms
@@ -38,14 +38,14 @@ NEWEST_IN_NEWS = 1000
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListContent:
     """The items of a page in their order: under the top sections on a home page, in one group elsewhere."""
 
     groups: Sequence[tuple[Section | None, Sequence[PublicItem]]]
     changed_at: datetime
     months: Sequence[str] = ()
     """The months (`yyyymm`) of a section that have items, newest first."""
-    last_places: Last = field(default_factory=dict)
+    last_places: LastPlaces = field(default_factory=dict)
     """The last number of each month: of archives on an archive page, of feeds in a feed."""
     tombstones: Sequence[Tombstone] = ()
 
@@ -55,7 +55,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class _Query:
+class _RangeQuery:
     """The members of a sorted set with the highest scores, at most `limit`, no score outside `lowest` to `highest`."""
 
     key: str
@@ -65,10 +65,10 @@ class _Query:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What is to be asked for a page; queries of one group are merged, the highest score first."""
+class _PageQueries:
+    """What to ask for a page. Queries of one group are merged, the highest score first."""
 
-    groups: Sequence[tuple[Section | None, Sequence[_Query]]]
+    groups: Sequence[tuple[Section | None, Sequence[_RangeQuery]]]
     listings: Sequence[Listing]
     limit: int
 
@@ -77,16 +77,16 @@ _Scored = Sequence[tuple[ItemId, float]]
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """What the store said to the first round of questions."""
+class _Replies:
+    """The store's replies to the first round of queries."""
 
-    members: Mapping[_Query, _Scored]
+    members: Mapping[_RangeQuery, _Scored]
     records: Mapping[Listing, Mapping[str, str]]
     tombstones: Mapping[Listing, _Scored]
 
 
 class ListReader:
-    """Reads what pages list, all of it after the pages' locks were taken."""
+    """Reads what pages list. The caller holds the pages' locks."""
 
     def __init__(self, redis: Redis, public_items: PublicItems, edition: Edition) -> None:
         self._redis = redis
@@ -95,45 +95,45 @@ class ListReader:
         self._site = edition.site
         self._record = edition.record
 
-    async def read(self, pages: Sequence[ListingPage]) -> Mapping[ListingPage, Listed]:
+    async def read(self, pages: Sequence[ListingPage]) -> Mapping[ListingPage, ListContent]:
         """Return what each of the pages lists now."""
         tick = await last_tick(self._redis) if NewsSitemap() in pages else 0
         plans = {page: self._plan(page, tick) for page in pages}
-        answers = await self._ask(pages, plans.values())
-        months = await self._months_with_items(pages, answers)
-        ids = {item_id: None for members in answers.members.values() for item_id, _ in members}
+        replies = await self._ask(pages, plans.values())
+        months = await self._months_with_items(pages, replies)
+        ids = {item_id: None for members in replies.members.values() for item_id, _ in members}
         items = await self._public_items.by_id(ids)
-        return {page: self._listed(page, plan, answers, months, items) for page, plan in plans.items()}
+        return {page: self._listed(page, plan, replies, months, items) for page, plan in plans.items()}
 
-    def _plan(self, page: ListingPage, tick: int) -> _Plan:
+    def _plan(self, page: ListingPage, tick: int) -> _PageQueries:
         match page:
             case ListPage(Listing(lang, "home") as home):
                 top = [section for section in self._site.sections if "/" not in section.path]
                 groups = [(one, [_newest(Listing(lang, "section", one.path), NEWEST_ON_HOME)]) for one in top]
-                return _Plan(groups, [home], NEWEST_ON_HOME)
+                return _PageQueries(groups, [home], NEWEST_ON_HOME)
             case ListPage(listing):
-                return _Plan([(None, [_newest(listing, NEWEST_ON_PAGE)])], [listing], NEWEST_ON_PAGE)
+                return _PageQueries([(None, [_newest(listing, NEWEST_ON_PAGE)])], [listing], NEWEST_ON_PAGE)
             case ListFeeds(listing):
                 newest = self._site.feeds.newest
-                return _Plan([(None, [_Query(keys.released(listing), newest)])], [listing], newest)
+                return _PageQueries([(None, [_RangeQuery(keys.released(listing), newest)])], [listing], newest)
             case LatestFragment(lang):
                 columns = [Listing(lang, "section", path) for path in self._site.latest_sections]
                 queries = [_newest(column, NEWEST_IN_COLUMN) for column in columns]
-                return _Plan([(None, queries)], columns, NEWEST_IN_COLUMN)
+                return _PageQueries([(None, queries)], columns, NEWEST_IN_COLUMN)
             case ArchivePage(listing, month, number) | FeedArchive(listing, month, number):
                 key = month_key(listing, "archive" if isinstance(page, ArchivePage) else "feed", month)
                 first = (number - 1) * ARCHIVE_PLACES + 1
-                places = _Query(key, ARCHIVE_PLACES, first, first + ARCHIVE_PLACES - 1)
-                return _Plan([(None, [places])], [listing], ARCHIVE_PLACES)
+                places = _RangeQuery(key, ARCHIVE_PLACES, first, first + ARCHIVE_PLACES - 1)
+                return _PageQueries([(None, [places])], [listing], ARCHIVE_PLACES)
             case NewsSitemap():
                 homes = [Listing(lang, "home") for lang in self._site.languages]
                 since = tick - NEWS_AGE // timedelta(milliseconds=1)
-                queries = [_Query(keys.newest(home), NEWEST_IN_NEWS, since) for home in homes]
-                return _Plan([(None, queries)], homes, NEWEST_IN_NEWS)
+                queries = [_RangeQuery(keys.newest(home), NEWEST_IN_NEWS, since) for home in homes]
+                return _PageQueries([(None, queries)], homes, NEWEST_IN_NEWS)
             case _:
                 assert_never(page)
 
-    async def _ask(self, pages: Sequence[ListingPage], plans: Iterable[_Plan]) -> _Answers:
+    async def _ask(self, pages: Sequence[ListingPage], plans: Iterable[_PageQueries]) -> _Replies:
         plans = list(plans)
         queries = list({query: None for plan in plans for _, group in plan.groups for query in group})
         listings = list({listing: None for plan in plans for listing in plan.listings})
@@ -145,19 +145,19 @@ class ListReader:
             pipe.hgetall(keys.listing(listing))
         for listing in feeds:
             pipe.zrange(keys.tombstones(listing), 0, -1, desc=True, withscores=True)
-        found = await pipe.execute() if pages else []
-        return _Answers(
-            members=dict(zip(queries, map(_scored, found), strict=False)),
-            records=dict(zip(listings, found[len(queries) :], strict=False)),
-            tombstones=dict(zip(feeds, map(_scored, found[len(queries) + len(listings) :]), strict=True)),
+        found = iter(await pipe.execute() if pages else [])
+        return _Replies(
+            members={query: _scored(next(found)) for query in queries},
+            records={listing: next(found) for listing in listings},
+            tombstones={listing: _scored(next(found)) for listing in feeds},
         )
 
     async def _months_with_items(
-        self, pages: Sequence[ListingPage], answers: _Answers
+        self, pages: Sequence[ListingPage], replies: _Replies
     ) -> Mapping[Listing, Sequence[str]]:
-        """Return the months of each section's page, newest first; one whose items have all gone is left out."""
+        """Return the months of each section's page, newest first, without months whose items have all gone."""
         sections = [page.listing for page in pages if isinstance(page, ListPage) and page.listing.kind == "section"]
-        wanted = [(one, month) for one in sections for month in last_of(answers.records[one], "archive")]
+        wanted = [(one, month) for one in sections for month in last_of(replies.records[one], "archive")]
         counts = await self._count(keys=[keys.archive_month(*one) for one in wanted]) if wanted else []
         months: dict[Listing, list[str]] = {listing: [] for listing in sections}
         for (listing, month), count in zip(wanted, counts, strict=True):
@@ -168,28 +168,28 @@ class ListReader:
     def _listed(
         self,
         page: ListingPage,
-        plan: _Plan,
-        answers: _Answers,
+        plan: _PageQueries,
+        replies: _Replies,
         months: Mapping[Listing, Sequence[str]],
         items: Mapping[ItemId, PublicItem],
-    ) -> Listed:
+    ) -> ListContent:
         groups = []
         for section, queries in plan.groups:
-            scored = {item_id: score for query in queries for item_id, score in answers.members[query]}
+            scored = {item_id: score for query in queries for item_id, score in replies.members[query]}
             order = [item_id for _, item_id in sorted(zip(scored.values(), scored, strict=True), reverse=True)]
             groups.append((section, [items[item_id] for item_id in order[: plan.limit] if item_id in items]))
-        records = [answers.records[listing] for listing in plan.listings]
+        records = [replies.records[listing] for listing in plan.listings]
         changes = [int(record["changed"]) for record in records if "changed" in record]
-        return Listed(
+        return ListContent(
             groups,
             changed_at=from_ms(max(changes)) if changes else self._record.born_at,
             months=months.get(page.listing, ()) if isinstance(page, ListPage) else (),
             last_places=_last_places(page, records[0]),
-            tombstones=_tombstones(answers.tombstones[page.listing]) if isinstance(page, ListFeeds) else (),
+            tombstones=_tombstones(replies.tombstones[page.listing]) if isinstance(page, ListFeeds) else (),
         )
 
 
-def _last_places(page: ListingPage, record: Mapping[str, str]) -> Last:
+def _last_places(page: ListingPage, record: Mapping[str, str]) -> LastPlaces:
     match page:
         case ArchivePage():
             return last_of(record, "archive")
@@ -199,8 +199,8 @@ def _last_places(page: ListingPage, record: Mapping[str, str]) -> Last:
             return {}
 
 
-def _newest(listing: Listing, limit: int) -> _Query:
-    return _Query(keys.newest(listing), limit)
+def _newest(listing: Listing, limit: int) -> _RangeQuery:
+    return _RangeQuery(keys.newest(listing), limit)
 
 
 def _scored(rows: Iterable[tuple[Any, Any]]) -> _Scored:  # Any: redis-py's members and scores

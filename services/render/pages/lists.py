@@ -1,4 +1,4 @@
-"""Pages that list items, made of the items' ready pieces."""
+"""Pages that list items, made of the items' cached list entries."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,6 @@ from typing import assert_never
 
 from services.render.feeds.feed import Feed, atom, feed_head_of, json_feed, rss
 from services.render.output.files import File
-from services.render.pages.cards import PieceCache
 from services.render.pages.edition import Edition
 from services.render.pages.kinds import (
     ARCHIVE_PLACES,
@@ -19,7 +18,8 @@ from services.render.pages.kinds import (
     NewsSitemap,
     block_of,
 )
-from services.render.pages.list_reader import Listed
+from services.render.pages.list_entries import ListEntryCache
+from services.render.pages.list_reader import ListContent
 from services.render.pages.months import neighbours
 from services.render.pages.sitemaps import news_sitemap
 from services.render.theme.view_models import Card, archive_path
@@ -32,12 +32,12 @@ from shared.model.urls import feed_path
 class ListPages:
     """Renders pages that list items."""
 
-    def __init__(self, edition: Edition, pieces: PieceCache) -> None:
+    def __init__(self, edition: Edition, entries: ListEntryCache) -> None:
         self._site = edition.site
         self._edition = edition
-        self._pieces = pieces
+        self._entries = entries
 
-    def files(self, page: ListingPage, listed: Listed) -> Sequence[File]:
+    def files(self, page: ListingPage, listed: ListContent) -> Sequence[File]:
         """Return the page's files; none for a page that does not exist (any more)."""
         theme = self._edition.theme
         match page:
@@ -68,10 +68,10 @@ class ListPages:
         return [self._file(page.paths[0], content, listed)]
 
     def _cards(self, items: Sequence[PublicItem]) -> Sequence[Card]:
-        return [self._pieces.of(item).card for item in items]
+        return [self._entries.of(item).card for item in items]
 
-    def _feed_files(self, listing: Listing, listed: Listed) -> Sequence[File]:
-        # A tag's feeds stay when its last item has gone: that is what they have to tell.
+    def _feed_files(self, listing: Listing, listed: ListContent) -> Sequence[File]:
+        # A tag's feeds stay when its last item has gone, because they tell readers that it has gone.
         if listing.kind == "tag" and not listed.last_places:
             return ()
         months = list(listed.last_places)
@@ -79,7 +79,7 @@ class ListPages:
         feed = Feed(
             head=feed_head_of(listing, self._site, self._edition.base_url, rsscloud=self._edition.rsscloud),
             born=self._edition.record.born_at,
-            entries=[self._pieces.of(item).feed_entry for item in listed.items],
+            entries=[self._entries.of(item).feed_entry for item in listed.items],
             tombstones=listed.tombstones,
             prev_archive=newest
             and self._archive(listing, newest, block_of(listed.last_places[newest], ARCHIVE_PLACES)),
@@ -90,7 +90,7 @@ class ListPages:
             self._file(feed_path(listing.path, "json"), json_feed(replace(feed, prev_archive=None)), listed),
         ]
 
-    def _feed_archive_files(self, page: FeedArchive, listed: Listed) -> Sequence[File]:
+    def _feed_archive_files(self, page: FeedArchive, listed: ListContent) -> Sequence[File]:
         listing, month, number = page.listing, page.month, page.number
         if number > block_of(listed.last_places.get(month, 0), ARCHIVE_PLACES):
             return ()
@@ -98,7 +98,7 @@ class ListPages:
         feed = Feed(
             head=feed_head_of(listing, self._site, self._edition.base_url, rsscloud=self._edition.rsscloud),
             born=self._edition.record.born_at,
-            entries=[self._pieces.of(item).feed_entry for item in listed.items],
+            entries=[self._entries.of(item).feed_entry for item in listed.items],
             archive=self._archive(listing, month, number),
             prev_archive=beside.previous and self._archive(listing, *beside.previous),
             next_archive=beside.following and self._archive(listing, *beside.following),
@@ -111,5 +111,5 @@ class ListPages:
         return archive_path(listing, month, number)
 
     @staticmethod
-    def _file(path: str, content: bytes, listed: Listed) -> File:
+    def _file(path: str, content: bytes, listed: ListContent) -> File:
         return File(path, content, to_ms(listed.changed_at) * 1_000_000)

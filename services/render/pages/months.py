@@ -16,7 +16,7 @@ from shared.model.site_file import Site
 from shared.model.urls import month_of
 from shared.store import keys
 
-Last = Mapping[str, int]
+LastPlaces = Mapping[str, int]
 """The last number given out in each month (`yyyymm`)."""
 
 
@@ -66,7 +66,7 @@ class Months:
             for item_id, row in zip(ids, rows, strict=True)
         }
 
-    async def last(self, listing: Listing, kind: PlaceKind) -> Last:
+    async def last(self, listing: Listing, kind: PlaceKind) -> LastPlaces:
         """Return the last number of each month, in the order of months."""
         return last_of(await self._redis.hgetall(keys.listing(listing)), kind)
 
@@ -91,14 +91,14 @@ def month_key(listing: Listing, kind: PlaceKind, month: str) -> str:
     return keys.archive_month(listing, month) if kind == "archive" else keys.feed_month(listing, month)
 
 
-def last_of(record: Mapping[Any, Any], kind: PlaceKind) -> Last:  # Any: redis-py's mapping of text
+def last_of(record: Mapping[Any, Any], kind: PlaceKind) -> LastPlaces:  # Any: redis-py's mapping of text
     """Return the last number of each month from a listing's hash, in the order of months."""
     prefix = f"{kind}:"
     names = sorted(name for name in record if name.startswith(prefix))
     return {name.removeprefix(prefix): int(record[name]) for name in names}
 
 
-def neighbours(last: Last, month: str, number: int) -> Neighbours:
+def neighbours(last: LastPlaces, month: str, number: int) -> Neighbours:
     """Return which blocks stand before and after a block, months without any passed over."""
     earlier = [other for other in last if other < month]
     later = [other for other in last if other > month]

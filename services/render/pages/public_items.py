@@ -1,4 +1,4 @@
-"""The items that readers see, read afresh every time; only what can never change, a revision, is remembered."""
+"""The items that readers see, read from the store every time. Only revisions are cached, because they never change."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -8,12 +8,12 @@ from shared.model.ids import ItemId
 from shared.model.items import Item, PublicItem, Revision
 from shared.store.item_store import ItemStore
 
-# A revision takes about three times its body's length in memory: some 100 MB when full.
+# 100 MB when full: a revision takes about three times its body's length in memory.
 _KEPT_CHARS = 32_000_000
 _CHARS_BESIDE_BODY = 1_000
 
-# An item that was erased and sent again begins at revision 1 again, but becomes public at another moment.
-_Name = tuple[ItemId, int, str | None, datetime | None]
+# An item that was erased and sent again starts at revision 1 again, but it becomes public at another moment.
+_CacheKey = tuple[ItemId, int, str | None, datetime | None]
 
 
 class PublicItems:
@@ -21,7 +21,7 @@ class PublicItems:
 
     def __init__(self, store: ItemStore) -> None:
         self._store = store
-        self._kept: OrderedDict[_Name, Revision] = OrderedDict()
+        self._kept: OrderedDict[_CacheKey, Revision] = OrderedDict()
         self._kept_chars = 0
 
     async def by_id(self, ids: Collection[ItemId], *, with_notices: bool = False) -> Mapping[ItemId, PublicItem]:
@@ -31,32 +31,32 @@ class PublicItems:
         `with_notices` adds those withdrawn under a notice, whose page stays.
         """
         items = [item for item in await self._store.get_many(list(ids)) if item is not None and item.public]
-        missing = [item for item in items if _name(item) not in self._kept]
+        missing = [item for item in items if _cache_key(item) not in self._kept]
         read = await self._store.revisions([(item.id, item.public) for item in missing])
         fresh = {item.id: revision for item, revision in zip(missing, read, strict=True)}
         found = {}
         for item in items:
-            revision = fresh[item.id] if item.id in fresh else self._kept[_name(item)]
+            revision = fresh[item.id] if item.id in fresh else self._kept[_cache_key(item)]
             if revision is not None:
                 one = PublicItem(item, revision)
-                if item.state == "published" or (with_notices and one.is_under_notice):
+                if one.has_page if with_notices else one.is_listed:
                     found[item.id] = one
         for item in items:
             self._keep(item, fresh.get(item.id))
         return found
 
     def _keep(self, item: Item, fresh: Revision | None) -> None:
-        name = _name(item)
-        if fresh is not None and name not in self._kept:
-            self._kept[name] = fresh
+        key = _cache_key(item)
+        if fresh is not None and key not in self._kept:
+            self._kept[key] = fresh
             self._kept_chars += _chars(fresh)
-        elif name in self._kept:
-            self._kept.move_to_end(name)
+        elif key in self._kept:
+            self._kept.move_to_end(key)
         while self._kept_chars > _KEPT_CHARS:
             self._kept_chars -= _chars(self._kept.popitem(last=False)[1])
 
 
-def _name(item: Item) -> _Name:
+def _cache_key(item: Item) -> _CacheKey:
     return item.id, item.public, item.path, item.released_at
 
 

@@ -1,15 +1,30 @@
-"""What search engines read: sitemaps (sitemaps.org 0.9), the news sitemap, and robots.txt."""
+"""
+What search engines read: sitemaps (sitemaps.org 0.9), the news sitemap, and robots.txt.
+
+A sitemap names up to a thousand items, each on a line of its own. When one item changes, only its line is made again,
+from what the store says of its place while the sitemap's lock is held. The other lines stay as they are.
+"""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from services.render.pages.kinds import SITEMAP_INDEX
+from redis.asyncio import Redis
+
+from services.render.output.volume import Output
+from services.render.output.written import Written
+from services.render.pages.edition import Edition
+from services.render.pages.items import ItemPages, TranslatedItem
+from services.render.pages.kinds import SITEMAP_INDEX, SITEMAP_PLACES, Sitemap, SitemapLine, block_of
+from services.render.pages.months import last_of
 from services.render.theme.view_models import Translation, in_language, one_line
 from shared.model.clock import iso
+from shared.model.ids import ItemId
 from shared.model.items import PublicItem
+from shared.model.listings import Listing
 from shared.model.site_file import Site
 from shared.model.urls import home_path
+from shared.store import keys
 from shared.text.markup import printable
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -22,6 +37,109 @@ _LINE = re.compile(r"<!--([0-9]+)-->.*\n")
 
 Lines = Mapping[int, str]
 """The lines of a sitemap, each under its item's place."""
+
+WriteMissing = Callable[[Iterable[PublicItem]], Awaitable[bool]]
+
+
+class SitemapReader:
+    """Reads the numbered places that sitemaps are made of: those of a language's home."""
+
+    def __init__(self, redis: Redis, items: ItemPages, edition: Edition) -> None:
+        self._redis = redis
+        self._items = items
+        self._languages = edition.site.languages
+
+    async def standing(self, page: Sitemap, places: Sequence[int] | None) -> Mapping[int, TranslatedItem]:
+        """Return the items at the given places of the sitemap, or at all its places for None."""
+        key = keys.archive_month(Listing(page.lang, "home"), page.month)
+        first = (page.number - 1) * SITEMAP_PLACES + 1
+        ranges = [(first, first + SITEMAP_PLACES - 1)] if places is None else [(place, place) for place in places]
+        pipe = self._redis.pipeline(transaction=False)
+        for lowest, highest in ranges:
+            pipe.zrangebyscore(key, lowest, highest, withscores=True)
+        members = [member for found in await pipe.execute() for member in found]
+        standing = await self._items.by_id([ItemId(str(item_id)) for item_id, _ in members])
+        return {int(place): standing[item_id] for item_id, place in members if item_id in standing}
+
+    async def all(self) -> Sequence[Sitemap]:
+        """Return every sitemap that has a place with an item, in their order."""
+        homes = [Listing(lang, "home") for lang in self._languages]
+        pipe = self._redis.pipeline(transaction=False)
+        for home in homes:
+            pipe.hgetall(keys.listing(home))
+        candidates = [
+            Sitemap(home.lang, month, number)
+            for home, record in zip(homes, await pipe.execute(), strict=True)
+            for month, last in last_of(record, "archive").items()
+            for number in range(1, block_of(last, SITEMAP_PLACES) + 1)
+        ]
+        for page in candidates:
+            first = (page.number - 1) * SITEMAP_PLACES + 1
+            key = keys.archive_month(Listing(page.lang, "home"), page.month)
+            pipe.zcount(key, first, first + SITEMAP_PLACES - 1)
+        counts = await pipe.execute() if candidates else []
+        return [page for page, count in zip(candidates, counts, strict=True) if count]
+
+
+class SitemapWriter:
+    """Writes sitemaps and their index onto the output volume."""
+
+    def __init__(self, reader: SitemapReader, edition: Edition, output: Output) -> None:
+        self._reader = reader
+        self._base_url = edition.base_url
+        self._output = output
+
+    async def refresh(
+        self, parts: Iterable[Sitemap | SitemapLine], write_missing: WriteMissing, written: Written
+    ) -> None:
+        """Bring sitemaps, or single lines of them, up to date; note their files in `written`."""
+        wanted: dict[Sitemap, set[int] | None] = {}
+        for part in parts:
+            if isinstance(part, Sitemap):
+                wanted[part] = None
+            else:
+                places = wanted.setdefault(part.sitemap, set())
+                if places is not None:
+                    places.add(part.place)
+        for page, places in sorted(wanted.items(), key=lambda one: one[0]):
+            await self._refresh(page, places, write_missing, written)
+
+    async def _refresh(
+        self, page: Sitemap, places: set[int] | None, write_missing: WriteMissing, written: Written
+    ) -> None:
+        while True:
+            async with self._output.locked("lists", [page.path]):
+                before = None if places is None else self._output.read(page.path)
+                asked = None if before is None else sorted(places or ())
+                standing = await self._reader.standing(page, asked)
+                if not await write_missing(one.item for one in standing.values()):
+                    lines = dict(lines_of(before)) if before is not None else {}
+                    for place in asked or ():
+                        lines.pop(place, None)
+                    lines.update(self._lines(standing))
+                    self._put(page.path, sitemap(lines) if lines else None, written)
+                    break
+        await self._refresh_index(page, bool(lines), written)
+
+    def _lines(self, standing: Mapping[int, TranslatedItem]) -> Mapping[int, str]:
+        return {
+            place: sitemap_line(place, one.item, one.translations, self._base_url) for place, one in standing.items()
+        }
+
+    async def _refresh_index(self, page: Sitemap, is_there: bool, written: Written) -> None:
+        async with self._output.locked("lists", [SITEMAP_INDEX]):
+            # The index changes only when a sitemap gets its first line or loses its last.
+            index = self._output.read(SITEMAP_INDEX)
+            if index is not None and (f"{page.path}<".encode() in index) == is_there:
+                return
+            paths = [one.path for one in await self._reader.all()]
+            self._put(SITEMAP_INDEX, sitemap_index(paths, self._base_url), written)
+
+    def _put(self, path: str, content: bytes | None, written: Written) -> None:
+        if content is None:
+            written.remove(path, was_there=self._output.remove(path))
+        else:
+            written.put(path, content, is_changed=self._output.write(path, content, None))
 
 
 def sitemap_line(place: int, item: PublicItem, translations: Sequence[Translation], base_url: str) -> str:

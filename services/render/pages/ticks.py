@@ -1,4 +1,4 @@
-"""Time, as the site knows it: moments written to the store, so that the same store always makes the same site."""
+"""Ticks: moments written to the store, so that pages depend on the store alone and not on the clock."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from shared.store.scripts import load_script
 
 log = structlog.get_logger()
 
-# What search engines take for news (Google's and Bing's rule).
+# Search engines take the last two days for news (Google's and Bing's rule).
 NEWS_AGE = timedelta(days=2)
 TICK = timedelta(minutes=10)
 _LOOK_EVERY_SECONDS = 5
@@ -25,7 +25,7 @@ async def last_tick(redis: Redis) -> int:
 
 
 class Ticker:
-    """Writes a tick now and then, and has what depends on the time written anew."""
+    """Writes a tick every ten minutes, and rewrites the pages that depend on it."""
 
     def __init__(self, redis: Redis, on_tick: Callable[[], Awaitable[object]]) -> None:
         self._redis = redis
@@ -34,11 +34,11 @@ class Ticker:
         self._shown = -1
 
     async def run(self) -> None:
-        """Tick until cancelled; each replica writes what the last tick it saw asks for."""
+        """Tick until cancelled. Each replica rewrites the pages after each tick that it sees."""
         await repeated(self.tick, _LOOK_EVERY_SECONDS, "tick.waiting")
 
     async def tick(self) -> None:
-        """Write a tick if the last one is old enough, and what depends on it if there is a new one."""
+        """Write a tick if the last one is old enough, and rewrite the pages if the tick is new."""
         step = TICK // timedelta(milliseconds=1)
         due = to_ms(await store_now(self._redis)) // step * step
         tick = int(await self._advance(keys=[keys.TICK], args=[due]))

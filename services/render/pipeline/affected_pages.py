@@ -1,4 +1,4 @@
-"""Which pages a change of an item concerns: the rule that keeps the work for one item small."""
+"""Which pages a change of an item affects: the rule that keeps the work for one item small."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

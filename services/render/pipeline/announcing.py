@@ -1,4 +1,4 @@
-"""Tell the world: what subscribers are told of an event, fixed once its pages can be read."""
+"""Announce events: what subscribers are told is fixed when an event's pages can be read."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ _MAX_DATA_BYTES = 19_800
 
 @dataclass(frozen=True)
 class Announcement:
-    """An entry of `items` that is done with: what is told of it, or why it was given up and nothing is."""
+    """What to do about an entry of `items` when its pages are written: tell of it, or bury it for a reason."""
 
     entry: Entry
     event: ItemEvent
@@ -32,14 +32,14 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class Since:
-    """How long ago the files of a batch were written, and known to whoever keeps copies."""
+class BatchAge:
+    """How long ago a batch's files were written, and how long ago the purge hook had been told of them."""
 
     rendered: timedelta = timedelta()
     visible: timedelta = timedelta()
 
 
-_JUST_NOW = Since()
+_JUST_NOW = BatchAge()
 
 
 def announced_event(
@@ -90,7 +90,7 @@ def _data(
     if revision.is_erased:
         # This event outlives the erasure, and the address was made of the title.
         data["url"], item["translation_set"] = api_url, None
-    # The limits of an item keep nearly every body below this; the longest texts give way first.
+    # The limits of an item keep nearly every body below this. The longest texts are dropped first.
     for shortened in ("summary", "change_note"):
         if _size(data) <= _MAX_DATA_BYTES:
             break
@@ -111,19 +111,19 @@ class Announcer:
         self._script = load_script(redis, __name__, "announce.lua")
         self._receipts_kept_ms = _ms(receipts_kept)
 
-    async def announce(self, announcements: Sequence[Announcement], since: Since = _JUST_NOW) -> int:
+    async def announce(self, announcements: Sequence[Announcement], age: BatchAge = _JUST_NOW) -> int:
         """
-        Announce and acknowledge, and write the receipts, in one step; return how many events went out.
+        Announce and acknowledge, and write the receipts, in one script; return how many events went out.
 
-        Doing it again changes nothing.
+        It is idempotent.
         """
         if not announcements:
             return 0
         script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS]
         args: list[str | int] = [
             keys.RENDER_GROUP,
-            _ms(since.rendered),
-            _ms(since.visible),
+            _ms(age.rendered),
+            _ms(age.visible),
             self._receipts_kept_ms,
             REVISIONS_KEPT,
         ]

@@ -1,4 +1,4 @@
-"""From a batch of events to pages that can be read, and only then to an announcement."""
+"""Turn a batch of events into pages on the volume, and announce the events when their pages can be read."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from services.render.pages.months import Months, places_left
 from services.render.pages.public_items import PublicItems
 from services.render.pages.writer import PageWriter
 from services.render.pipeline.affected_pages import Change, listings_concerned, lists_concerned, paths_concerned
-from services.render.pipeline.announcing import Announcement, Announcer, Since, announced_event
+from services.render.pipeline.announcing import Announcement, Announcer, BatchAge, announced_event
 from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.receipts import shown_files
 from services.render.search.service import Search
@@ -32,77 +32,91 @@ from shared.store.streams import Entry
 
 log = structlog.get_logger()
 
-# The revision that readers saw before an event, the event's own, and the one they see by now.
-_BEFORE_BY_AND_NOW = 3
+
+@dataclass(frozen=True)
+class _EventRevisions:
+    """The revisions that an event is about; None for one that the store does not have."""
+
+    own: Revision | None
+    """The event's revision."""
+    before: Revision | None
+    """The revision that readers saw before the event."""
+    public: Revision | None
+    """The revision that is public now."""
+
+    @property
+    def known(self) -> tuple[Revision, ...]:
+        return tuple(one for one in (self.own, self.before, self.public) if one is not None)
+
+    @property
+    def are_complete(self) -> bool:
+        return None not in (self.own, self.before, self.public)
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """An event of the batch with what the store holds of it: before the event, by it, and by now."""
+class _BatchEvent:
+    """An event of the batch with what the store holds of it."""
 
     entry: Entry
     event: ItemEvent
     item: Item | None
-    revision: Revision | None
-    revisions: tuple[Revision, ...]
+    revisions: _EventRevisions
     translations: frozenset[ItemId]
-    """The other members of its translation sets, where they show something that changed."""
+    """The other members of its translation sets, where their pages show something that changed."""
 
     @property
     def change(self) -> Change:
-        """What the event is about, before it is known where its item stands now."""
-        return Change(self.revisions)
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What the consumer works with."""
-
-    store: ItemStore
-    public_items: PublicItems
-    months: Months
-    writer: PageWriter
-    search: Search
-    purge: PurgeHook
-    announcer: Announcer
-    dead_letters: DeadLetters
+        """The change without the item's places in months."""
+        return Change(self.revisions.known)
 
 
 class ItemEventConsumer:
-    """Renders what events concern."""
+    """Renders the pages that events affect."""
 
-    def __init__(self, edition: Edition, tools: Tools) -> None:
+    def __init__(  # noqa: PLR0913 - one for each step of a batch
+        self,
+        edition: Edition,
+        *,
+        store: ItemStore,
+        public_items: PublicItems,
+        months: Months,
+        writer: PageWriter,
+        search: Search,
+        purge: PurgeHook,
+        announcer: Announcer,
+        dead_letters: DeadLetters,
+    ) -> None:
         self._site = edition.site
         self._theme = edition.theme
         self._base_url = edition.base_url
-        self._store = tools.store
-        self._public_items = tools.public_items
-        self._months = tools.months
-        self._writer = tools.writer
-        self._search = tools.search
-        self._purge = tools.purge
-        self._announcer = tools.announcer
-        self._dead_letters = tools.dead_letters
+        self._store = store
+        self._public_items = public_items
+        self._months = months
+        self._writer = writer
+        self._search = search
+        self._purge = purge
+        self._announcer = announcer
+        self._dead_letters = dead_letters
 
     async def on_item_events(self, entries: Sequence[Entry]) -> None:
         """Bring every page of the batch up to date, each once, and announce its events."""
         started, started_ns = time.perf_counter(), time.time_ns()
-        taken = await self._take(entries)
-        written, shown = await self._render(taken)
+        batch = await self._take(entries)
+        written, shown = await self._render(batch)
         rendered = time.perf_counter()
-        if any(one.revision is not None and one.revision.is_erased for one in taken):
-            # The store forgets these paths once they are announced: no crash of the machine may bring the pages back.
+        if any(one.revisions.own is not None and one.revisions.own.is_erased for one in batch):
+            # The store forgets these paths when they are announced, and a crash must not bring the pages back.
             await self._search.overwrite_removed()
             await self._writer.sync()
         await self._purge.tell(written.changed)
-        _trace("render", taken, started_ns, after="item.write")
+        _trace("render", batch, started_ns, after="item.write")
         visible, visible_ns = time.perf_counter(), time.time_ns()
-        announcements = await self._announcements(taken, shown)
-        announced = await self._announcer.announce(announcements, Since(_elapsed(rendered), _elapsed(visible)))
-        _trace("announce", taken, visible_ns, after="render")
+        announcements = await self._announcements(batch, shown)
+        announced = await self._announcer.announce(announcements, BatchAge(_elapsed(rendered), _elapsed(visible)))
+        _trace("announce", batch, visible_ns, after="render")
         took = time.perf_counter() - started
         render_batch_seconds.observe(took)
-        await self._observe(taken)
+        await self._observe(batch)
         log.info(
             "batch.rendered",
             events=len(entries),
@@ -110,79 +124,85 @@ class ItemEventConsumer:
             pages=len(written.there),
             changed=len(written.changed),
             took_ms=round(took * 1000),
-            trace_ids=[one.event.trace_id for one in taken[:10]],
+            trace_ids=[one.event.trace_id for one in batch[:10]],
         )
 
     async def check(self, entries: Sequence[Entry]) -> None:
-        """Write the pages of events again that were announced long ago."""
+        """Write the pages of events again, and announce nothing."""
         await self._render(await self._take(entries))
 
-    async def _render(self, taken: Sequence[_Taken]) -> tuple[Written, Sequence[ShownFiles]]:
+    async def _render(self, batch: Sequence[_BatchEvent]) -> tuple[Written, Sequence[ShownFiles]]:
         """
-        Write the items' pages, then the lists, then take away what no list names any more.
+        Write the items' pages, then the lists, then remove the pages that no list names any more.
 
-        Return what was written, and of each event the files that show it.
+        Return what was written, and for each event the files that show it.
         """
         written = Written()
-        others = await self._public_items.by_id({member for one in taken for member in one.translations})
-        paths = paths_concerned(one.change for one in taken) | {other.path for other in others.values()}
+        others = await self._public_items.by_id({member for one in batch for member in one.translations})
+        paths = paths_concerned(one.change for one in batch) | {other.path for other in others.values()}
         left = await self._writer.write_items(paths, written)
-        # Only now it is known which revisions can be rendered, and so where their items stand.
-        changes = [*await self._changes(taken), await self._change_of_translations(others)]
+        # Read after the item pages are written: only then it is known which revisions can be rendered.
+        changes = await self._changes(batch)
         lists = [lists_concerned([change], self._site) for change in changes]
-        await self._writer.write_lists(frozenset().union(*lists), written)
+        beside = [await self._change_of_neighbours(changes), await self._change_of_translations(others)]
+        await self._writer.write_lists(lists_concerned(beside, self._site).union(*lists), written)
         await self._writer.remove_items(left, written)
-        await self._search.refresh({one.event.item_id for one in taken})
+        await self._search.refresh({one.event.item_id for one in batch})
         shown = []
-        for one, change, listing in zip(taken, changes, lists, strict=False):
+        for one, change, pages in zip(batch, changes, lists, strict=True):
             linking = {others[member].path for member in one.translations if member in others}
-            shown.append(shown_files(paths_concerned([change]) | linking, listing, written))
+            shown.append(shown_files(paths_concerned([change]) | linking, pages, written))
         return written, shown
 
-    async def _changes(self, taken: Sequence[_Taken]) -> Sequence[Change]:
-        """Return what lists may show of the batch: its items as they were and are, the places they left and have."""
-        now = await self._public_items.by_id({one.event.item_id for one in taken})
+    async def _changes(self, batch: Sequence[_BatchEvent]) -> Sequence[Change]:
+        """Return the change that each event made, with the places in months that its item left and has."""
+        now = await self._public_items.by_id({one.event.item_id for one in batch})
         has = await self._months.places_of(list(now.values()))
-        vacated = await self._months.vacated([one.event.item_id for one in taken])
+        vacated = await self._months.vacated([one.event.item_id for one in batch])
         changes = []
-        for one in taken:
+        for one in batch:
             left = vacated[one.event.item_id] | frozenset(places_left(one.event.left))
             places = left | has.get(one.event.item_id, frozenset())
-            changes.append(Change(one.revisions, places, is_seen_in_lists=bool(left) or self._is_seen_in_lists(one)))
-        beside = await self._months.beside_new({place for change in changes for place in change.places})
-        return [*changes, Change((), beside)]
+            is_seen = bool(left) or self._is_seen_in_lists(one)
+            changes.append(Change(one.revisions.known, places, is_seen_in_lists=is_seen))
+        return changes
+
+    async def _change_of_neighbours(self, changes: Sequence[Change]) -> Change:
+        """Return the change of archive documents that must link to a document which the changes begin."""
+        return Change((), await self._months.beside_new({place for change in changes for place in change.places}))
 
     async def _change_of_translations(self, items: Mapping[ItemId, PublicItem]) -> Change:
-        """Return the change of items that are only linked to: sitemaps name every language's address beside each."""
+        """Return the change of items that only link to a changed one: sitemaps name each item's translations."""
         places = await self._months.places_of(list(items.values()))
         everywhere = (place for one in places.values() for place in one)
         lines = frozenset(one for one in everywhere if one.kind == "archive" and one.listing.kind == "home")
         return Change((), lines)
 
-    def _is_seen_in_lists(self, taken: _Taken) -> bool:
+    def _is_seen_in_lists(self, one: _BatchEvent) -> bool:
         """Whether any list can show the difference that the event made."""
-        if taken.item is None or not taken.event.before or len(taken.revisions) < _BEFORE_BY_AND_NOW:
+        revisions = one.revisions.known
+        if one.item is None or not one.event.before or not one.revisions.are_complete:
             return True
-        if any(revision.withdrawal or revision.path is None for revision in taken.revisions):
+        if any(revision.withdrawal or revision.path is None for revision in revisions):
             return True
         try:
-            shown = {
-                (self._theme.card(PublicItem(taken.item, one)), one.published_at, frozenset(one.tags), one.section)
-                for one in taken.revisions
+            looks = {
+                (self._theme.card(PublicItem(one.item, each)), each.published_at, frozenset(each.tags), each.section)
+                for each in revisions
             }
-        except Exception:  # noqa: BLE001 - one of them cannot be rendered, so lists may change by any of them
+        except Exception:  # noqa: BLE001 - one revision cannot be rendered, so lists may change
             return True
-        return len(shown) > 1
+        return len(looks) > 1
 
     async def bury(self, entry: Entry, reason: str) -> None:
-        """Give an entry up; the item's later events do not wait for it."""
+        """Move an entry to the dead letters; the item's later events do not wait for it."""
         event = _event_of(entry)
         if event is None:
             await self._dead_letters.bury(keys.ITEMS_STREAM, keys.RENDER_GROUP, entry.id, reason)
         else:
             await self._announcer.announce([Announcement(entry, event, None, reason)])
 
-    async def _take(self, entries: Sequence[Entry]) -> Sequence[_Taken]:
+    async def _take(self, entries: Sequence[Entry]) -> Sequence[_BatchEvent]:
         readable: list[tuple[Entry, ItemEvent]] = []
         for entry in entries:
             event = _event_of(entry)
@@ -196,45 +216,44 @@ class ItemEventConsumer:
             for (_, event), item in zip(readable, items, strict=True)
             for number in (event.revision, event.before, item.public if item else 0)
         ]
-        found = await self._store.revisions(wanted)
-        groups = [found[place * 3 : place * 3 + 3] for place in range(len(readable))]
-        translations = await self._store.translation_sets(
-            {one.translation_set for group in groups for one in group if one is not None and one.translation_set}
+        found = iter(await self._store.revisions(wanted))
+        groups = [_EventRevisions(own=next(found), before=next(found), public=next(found)) for _ in readable]
+        sets = await self._store.translation_sets(
+            {one.translation_set for group in groups for one in group.known if one.translation_set}
         )
-        taken = []
-        for (entry, event), item, group in zip(readable, items, groups, strict=True):
-            revisions = tuple(one for one in group if one is not None)
+        batch = []
+        for (entry, event), item, revisions in zip(readable, items, groups, strict=True):
             members = {
                 member
-                for one in revisions
+                for one in revisions.known
                 if one.translation_set and _is_seen_in_translations(revisions)
-                for member in translations[one.translation_set].values()
+                for member in sets[one.translation_set].values()
             }
-            taken.append(_Taken(entry, event, item, group[0], revisions, frozenset(members - {event.item_id})))
-        return taken
+            batch.append(_BatchEvent(entry, event, item, revisions, frozenset(members - {event.item_id})))
+        return batch
 
-    async def _announcements(self, taken: Sequence[_Taken], shown: Sequence[ShownFiles]) -> Sequence[Announcement]:
+    async def _announcements(self, batch: Sequence[_BatchEvent], shown: Sequence[ShownFiles]) -> Sequence[Announcement]:
         # Read again: rendering may have found an item that cannot be rendered.
-        items = await self._store.get_many([one.event.item_id for one in taken])
-        return [self._announcement(*one) for one in zip(taken, items, shown, strict=True)]
+        items = await self._store.get_many([one.event.item_id for one in batch])
+        return [self._announcement(one, item, files) for one, item, files in zip(batch, items, shown, strict=True)]
 
-    def _announcement(self, taken: _Taken, item: Item | None, shown: ShownFiles) -> Announcement:
-        if item is None or taken.revision is None:
-            return Announcement(taken.entry, taken.event, None, "the item is no longer in the store")
-        if item.unrenderable == taken.event.revision:
-            return Announcement(taken.entry, taken.event, None, item.unrenderable_reason)
+    def _announcement(self, one: _BatchEvent, item: Item | None, shown: ShownFiles) -> Announcement:
+        if item is None or one.revisions.own is None:
+            return Announcement(one.entry, one.event, None, "the item is no longer in the store")
+        if item.unrenderable == one.event.revision:
+            return Announcement(one.entry, one.event, None, item.unrenderable_reason)
         told = announced_event(
-            taken.event,
-            taken.revision,
-            listings_concerned(taken.change),
+            one.event,
+            one.revisions.own,
+            listings_concerned(one.change),
             (item.source, item.external_id),
             self._base_url,
         )
-        return Announcement(taken.entry, taken.event, told, shown=shown)
+        return Announcement(one.entry, one.event, told, shown=shown)
 
-    async def _observe(self, taken: Sequence[_Taken]) -> None:
+    async def _observe(self, batch: Sequence[_BatchEvent]) -> None:
         now = to_ms(await self._store.now())
-        for one in taken:
+        for one in batch:
             visible_seconds.observe(max(0, now - to_ms(one.event.occurred_at)) / 1000)
 
 
@@ -242,10 +261,10 @@ def _elapsed(since: float) -> timedelta:
     return timedelta(seconds=time.perf_counter() - since)
 
 
-def _is_seen_in_translations(revisions: Sequence[Revision]) -> bool:
+def _is_seen_in_translations(revisions: _EventRevisions) -> bool:
     """Whether the pages of an item's translations, which link to it by its title, can show a difference."""
-    shown = {(one.lang, one.path, one.title, one.translation_set, one.withdrawal) for one in revisions}
-    return len(revisions) < _BEFORE_BY_AND_NOW or len(shown) > 1
+    links = {(one.lang, one.path, one.title, one.translation_set, one.withdrawal) for one in revisions.known}
+    return len(links) > 1 or not revisions.are_complete
 
 
 def _event_of(entry: Entry) -> ItemEvent | None:
@@ -256,6 +275,6 @@ def _event_of(entry: Entry) -> ItemEvent | None:
         return None
 
 
-def _trace(step: str, taken: Sequence[_Taken], began_ns: int, *, after: str) -> None:
-    for event in (one.event for one in taken):
-        record(Step(step, event.id), event.trace_id, began_ns, after=Step(after, event.id), batch=len(taken))
+def _trace(step: str, batch: Sequence[_BatchEvent], began_ns: int, *, after: str) -> None:
+    for event in (one.event for one in batch):
+        record(Step(step, event.id), event.trace_id, began_ns, after=Step(after, event.id), batch=len(batch))

@@ -1,4 +1,4 @@
-"""The purge hook: before anyone else, whoever keeps copies of pages (a CDN in front) is told which of them changed."""
+"""The purge hook: tell a CDN which pages changed, before any subscriber hears of them."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -9,7 +9,7 @@ import structlog
 log = structlog.get_logger()
 
 _TIMEOUT_SECONDS = 2
-# A CDN that is away must not hold back the news: it is asked again once, then its copies live out their time.
+# One retry. A CDN that is down must not hold back the news: its copies then live until they expire.
 _ATTEMPTS = 2
 
 
@@ -20,7 +20,7 @@ class PurgeHook:
         self._urls = urls
 
     async def tell(self, paths: Collection[str]) -> None:
-        """POST the changed paths, as JSON, to every address at once; return when all have answered or were given up."""
+        """POST the changed paths, as JSON, to every address at once; return when each has answered or was given up."""
         if not self._urls or not paths:
             return
         body = {"paths": sorted(paths)}

@@ -1,4 +1,4 @@
-"""Which files show a revision: what its sender's receipt names, taken from what a batch has just written."""
+"""Receipts: which files show a revision, with their hashes, taken from what a batch has just written."""
 
 from collections.abc import Collection, Iterable
 
@@ -13,7 +13,7 @@ def shown_files(
     """
     Return the files at the paths of the items concerned, then those that list them, each with its hash.
 
-    Files that were right already are named too: whoever repeats a batch after a crash finds most of them so.
+    Files that were right already are named too: when a batch is repeated after a crash, most of them are.
     """
     listing = {path for page in lists for path in _paths(page)}
     paths = [*sorted(item_paths), *sorted(listing.difference(item_paths))]

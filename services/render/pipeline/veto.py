@@ -1,4 +1,4 @@
-"""Take back a revision that cannot be rendered: readers are left with the last one that can."""
+"""The veto: take back a revision that cannot be rendered, so that readers keep the last one that can."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -12,12 +12,12 @@ from shared.store.item_writer import ItemWriter, Write
 
 log = structlog.get_logger()
 
-# How far back to look for a revision that renders; a template that breaks on all of these breaks on the rest too.
+# How many earlier revisions are tried. A template that breaks on five breaks on the rest too.
 _LOOK_BACK = 5
 
 
 class Veto:
-    """The word of render against a revision; lists, feeds and the public API follow the store, and so it."""
+    """Changes the item in the store, so that lists, feeds and the public API follow."""
 
     def __init__(self, store: ItemStore, writer: ItemWriter, try_to_render: Callable[[PublicItem], object]) -> None:
         self._store = store

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from services.render.pages.chunks import chunks_of
 from services.render.pages.kinds import (
     ARCHIVE_PLACES,
     SITEMAP_PLACES,
@@ -15,7 +16,6 @@ from services.render.pages.kinds import (
     block_of,
 )
 from services.render.pages.months import last_of
-from services.render.pages.steps import in_steps
 from services.render.pipeline.affected_pages import pages_of
 from shared.model.listings import Listing
 from shared.model.site_file import Site
@@ -51,7 +51,7 @@ class EveryList:
         listings = [listing for listing in await self._listings() if is_wanted(listing)]
         groups: list[list[ListPageOrSitemap]] = [list(pages_of(listing, self._site)) for listing in listings]
         months: dict[str, list[ListPageOrSitemap]] = {}
-        for chunk in in_steps(listings, _READ_AT_ONCE):
+        for chunk in chunks_of(listings, _READ_AT_ONCE):
             pipe = self._redis.pipeline(transaction=False)
             for listing in chunk:
                 pipe.hgetall(keys.listing(listing))

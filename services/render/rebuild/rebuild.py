@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.output.volume import Output
+from services.render.pages.chunks import chunks_of
 from services.render.pages.edition import Edition
 from services.render.pages.kinds import (
     NEWS_SITEMAP,
@@ -29,7 +30,6 @@ from services.render.pages.kinds import (
     Page,
     SitemapLine,
 )
-from services.render.pages.steps import in_steps
 from services.render.pages.writer import PageWriter
 from services.render.rebuild.every_list import EveryList
 from services.render.rebuild.page_of_path import pages_named
@@ -168,7 +168,7 @@ class Rebuild:
         return there
 
     async def _mend_search(self, ids: Collection[ItemId]) -> None:
-        for some in in_steps(sorted(ids), _SEARCHED_IN_ONE_STEP):
+        for some in chunks_of(sorted(ids), _SEARCHED_IN_ONE_STEP):
             await self._load.passed()
             await self._search.mend(some)
 
@@ -195,7 +195,7 @@ class Rebuild:
     async def _write(self, pages: Sequence[Page]) -> set[str]:
         """Write the pages, a few at a time, and return the paths of their files."""
         there: set[str] = set()
-        for some in in_steps([page for page in pages if isinstance(page, ItemAt)], _ITEMS_IN_ONE_STEP):
+        for some in chunks_of([page for page in pages if isinstance(page, ItemAt)], _ITEMS_IN_ONE_STEP):
             await self._load.passed()
             there |= (await self._writer.refresh(some)).there
         for page in pages:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from services.render.output.volume import Output
+from services.render.pages.chunks import Pause
 from services.render.pages.public_items import PublicItems
-from services.render.pages.steps import Pause
 from services.render.search.index import Question, SearchIndex, state_of, text_of_item
 from shared.model.errors import Unavailable
 from shared.model.ids import ItemId

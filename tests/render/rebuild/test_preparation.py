@@ -1,12 +1,12 @@
 """Preparing lists: in small steps, whatever is in them."""
 
-from services.render.pages.cards import PieceCache
+from services.render.pages.chunks import chunks_of
 from services.render.pages.items import ItemPages
 from services.render.pages.kinds import SITEMAP_PLACES, ListingPage, ListPage, Sitemap
+from services.render.pages.list_entries import ListEntryCache
 from services.render.pages.list_reader import ListReader
 from services.render.pages.public_items import PublicItems
-from services.render.pages.sitemap_reader import SitemapReader
-from services.render.pages.steps import in_steps
+from services.render.pages.sitemaps import SitemapReader
 from services.render.rebuild.preparation import Preparation
 from shared.model.listings import Listing
 from shared.store.item_store import ItemStore
@@ -17,8 +17,8 @@ NEWS = ListPage(Listing("en", "section", "news"))
 
 async def pauses(press: Press, page: ListingPage | Sitemap) -> int:
     """Prepare the page and return how often it let others go first."""
-    store, pieces = ItemStore(press.redis), PieceCache(press.edition)
-    items = ItemPages(store, PublicItems(store), press.edition, pieces)
+    store, entries = ItemStore(press.redis), ListEntryCache(press.edition)
+    items = ItemPages(store, PublicItems(store), press.edition, entries)
     reader = ListReader(press.redis, PublicItems(store), press.edition)
     taken = 0
 
@@ -50,5 +50,5 @@ async def test_a_sitemap_is_prepared_in_steps_whatever_is_in_it(press: Press) ->
 
 
 def test_steps_keep_the_order_and_leave_nothing_out() -> None:
-    assert in_steps([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
-    assert in_steps([], 2) == []
+    assert chunks_of([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
+    assert chunks_of([], 2) == []

@@ -1,4 +1,4 @@
-"""The pieces that an item gives to lists and feeds, rendered once for each revision."""
+"""An item as lists show it, its card and its feed entry, rendered once for each revision."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -10,41 +10,40 @@ from services.render.theme.view_models import Card
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
 
-# A card and a feed entry are about 30 kB for an item of 5 kB: some 60 MB when full, and every list is served from it.
+# 60 MB when full: a card and a feed entry take 30 kB for an item of 5 kB.
 _KEPT = 2000
 
-
-_Name = tuple[ItemId, int, str, datetime]
+# The same revision may be released again under another path or at another moment, so both belong to the key.
+_CacheKey = tuple[ItemId, int, str, datetime]
 
 
 @dataclass(frozen=True)
-class Pieces:
+class ListEntry:
     """An item as lists and feeds show it."""
 
     card: Card
     feed_entry: FeedEntry
 
 
-class PieceCache:
-    """The pieces rendered last."""
+class ListEntryCache:
+    """An LRU cache of rendered list entries."""
 
     def __init__(self, edition: Edition) -> None:
         self._edition = edition
-        self._kept: OrderedDict[_Name, Pieces] = OrderedDict()
+        self._kept: OrderedDict[_CacheKey, ListEntry] = OrderedDict()
 
-    def of(self, item: PublicItem) -> Pieces:
-        """Return the item's pieces. Raises whatever the item makes a template raise."""
-        # The same revision may be released anew, with another path or moment: they are part of its name.
-        name = (item.item.id, item.revision.number, item.path, item.released_at)
-        found = self._kept.get(name)
+    def of(self, item: PublicItem) -> ListEntry:
+        """Return the item's list entry. Raises whatever the item makes a template raise."""
+        key = (item.item.id, item.revision.number, item.path, item.released_at)
+        found = self._kept.get(key)
         if found is None:
-            found = Pieces(
+            found = ListEntry(
                 card=self._edition.theme.card(item),
                 feed_entry=feed_entry_of(item, self._edition.site, self._edition.base_url),
             )
-            self._kept[name] = found
+            self._kept[key] = found
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         else:
-            self._kept.move_to_end(name)
+            self._kept.move_to_end(key)
         return found
