@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from services.ingest.api.audit import AuditApi
-from services.ingest.api.authentication import Gate
-from services.ingest.api.batch import BatchApi
-from services.ingest.api.item_reader import ItemReader
-from services.ingest.api.items import ItemsApi
-from services.ingest.api.public import PublicApi
-from services.ingest.api.rate_limit import RateLimiter, RateLimitHeaders
-from services.ingest.api.reading import PreviewApi, ReadingApi
+from services.ingest.api.audit import audit_router
+from services.ingest.api.batch import batch_router
+from services.ingest.api.items import items_router
+from services.ingest.api.public import public_router
+from services.ingest.api.rate_limit import RateLimiter, RateLimitHeaders, rate_limited
+from services.ingest.api.reading import previews_router, reading_router
+from services.ingest.api.request_body import ItemReader
 from services.ingest.api.schemas import schemas_router
 from services.ingest.contract.openapi import describe
 from services.ingest.publishing.durability import require_durable_store
@@ -22,7 +21,7 @@ from services.ingest.publishing.idempotency import IdempotencyKeys
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.scheduler import Scheduler
 from services.ingest.publishing.timeline import Timelines
-from shared.http import errors
+from shared.http import auth, errors
 from shared.http.auth import KeyRing
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch
@@ -53,7 +52,6 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
 
 def _application(settings: Settings, redis: Redis, site: Site, publisher: Publisher, eraser: Eraser) -> FastAPI:
     store = ItemStore(redis)
-    gate = Gate(KeyRing(redis, settings), RateLimiter(redis, settings.rate_limit))
     reader = ItemReader(store, site)
     base_url = settings.base_url
     app = FastAPI(
@@ -65,12 +63,13 @@ def _application(settings: Settings, redis: Redis, site: Site, publisher: Publis
     )
     app.add_middleware(RateLimitHeaders)
     errors.install(app)
-    app.include_router(PublicApi(store, site, base_url).router)
-    app.include_router(ItemsApi(publisher, reader, gate, IdempotencyKeys(redis), eraser).router)
-    app.include_router(BatchApi(publisher, reader, gate).router)
-    app.include_router(ReadingApi(publisher, store, Timelines(redis), gate).router)
-    app.include_router(PreviewApi(store, gate, base_url, settings.secrets_key).router)
-    app.include_router(AuditApi(redis, gate).router)
+    auth.install(app, rate_limited(KeyRing(redis, settings), RateLimiter(redis, settings.rate_limit)))
+    app.include_router(public_router(store, site, base_url))
+    app.include_router(items_router(publisher, reader, IdempotencyKeys(redis), eraser))
+    app.include_router(batch_router(publisher, reader))
+    app.include_router(reading_router(publisher, store, Timelines(redis)))
+    app.include_router(previews_router(store, base_url, settings.secrets_key))
+    app.include_router(audit_router(redis))
     app.include_router(schemas_router(site, base_url))
     app.include_router(health_router(lambda: store_answers(redis), StoreWatch(redis)))
     describe(app, site, base_url)

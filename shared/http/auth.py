@@ -1,10 +1,14 @@
-"""API keys: who may do what, for which sources."""
+"""API keys: who may do what, for which sources; and the one way in which a route asks for a key."""
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from fastapi import FastAPI, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
@@ -17,7 +21,7 @@ SCOPES: tuple[Scope, ...] = ("items:write", "items:read", "subscriptions:write",
 
 
 class ApiKey(BaseModel):
-    """What a key opens. An empty `sources` opens none; `admin` opens everything."""
+    """The rights of a key. An empty `sources` opens no source; `admin` opens everything."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,8 +33,10 @@ class ApiKey(BaseModel):
     def is_admin(self) -> bool:
         return "admin" in self.scopes
 
-    def may(self, scope: Scope) -> bool:
-        return self.is_admin or scope in self.scopes
+    def require_scope(self, scope: Scope) -> None:
+        """Raise Forbidden unless the key has the scope."""
+        if not self.is_admin and scope not in self.scopes:
+            raise Forbidden(f'the key "{self.name}" lacks the scope {scope}')
 
     def require_source(self, source: str) -> None:
         """Raise Forbidden unless the key opens the source."""
@@ -39,11 +45,15 @@ class ApiKey(BaseModel):
 
 
 class KeyRing:
-    """The keys of the store, kept as hashes, and the one given from outside."""
+    """The keys of the store, which are kept as hashes, and the bootstrap key of the settings."""
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
         self._bootstrap = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else None
+
+    async def admit(self, request: Request, scope: Scope) -> ApiKey:
+        """Return the key of the request. Raises as `authenticate` does."""
+        return await self.authenticate(request.headers.get("authorization"), scope)
 
     async def authenticate(self, authorization: str | None, scope: Scope) -> ApiKey:
         """Return the key of an `Authorization: Bearer …` header. Raises Unauthorized, or Forbidden for the scope."""
@@ -53,19 +63,18 @@ class KeyRing:
         key = await self._find(token.strip())
         if key is None:
             raise Unauthorized("this key is not known; it may have been revoked")
-        if not key.may(scope):
-            raise Forbidden(f'the key "{key.name}" lacks the scope {scope}')
+        key.require_scope(scope)
         return key
 
     async def _find(self, token: str) -> ApiKey | None:
         if self._bootstrap and hmac.compare_digest(token.encode(), self._bootstrap.encode()):
             return ApiKey(name="bootstrap", scopes=frozenset({"admin"}))
-        # Found by its hash, so that the time it takes tells nothing about any other key.
+        # The lookup is by hash, so its duration reveals nothing about other keys.
         kept = await self._redis.hget(keys.API_KEYS, _hashed(token))
         return ApiKey.model_validate_json(kept) if kept else None
 
     async def create(self, key: ApiKey) -> str:
-        """Keep `key` and return its secret, which is shown this once."""
+        """Keep `key` and return its secret. The secret is never shown again."""
         token = "clk_" + secrets.token_urlsafe(32)
         await self._redis.hset(keys.API_KEYS, _hashed(token), key.model_dump_json())
         return token
@@ -76,12 +85,43 @@ class KeyRing:
         return sorted((ApiKey.model_validate_json(one) for one in kept), key=lambda key: key.name)
 
     async def revoke(self, name: str) -> int:
-        """Forget every key of this name; return how many there were."""
+        """Forget every key of this name; return how many keys were forgotten."""
         kept = await self._redis.hgetall(keys.API_KEYS)
         hashes = [hashed for hashed, one in kept.items() if ApiKey.model_validate_json(one).name == name]
         return await self._redis.hdel(keys.API_KEYS, *hashes) if hashes else 0
 
 
 def _hashed(token: str) -> str:
-    # A key has 256 random bits: a plain hash is enough, nobody can try them all.
+    # A plain hash is enough: a key has 256 random bits, and nobody can try them all.
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+Admit = Callable[[Request, Scope], Awaitable[ApiKey]]
+
+
+def install(app: FastAPI, admit: Admit) -> None:
+    """Make `key_with` ask `admit` for the key of each request to `app`."""
+    app.state.admit = admit
+
+
+def key_with(scope: Scope) -> "KeyDependency":
+    """
+    Return what a route depends on to get the caller's key: `key: Annotated[ApiKey, Depends(key_with("items:read"))]`.
+
+    The request is refused before the route runs when it has no known key, or when its key lacks the scope.
+    """
+    return KeyDependency(scope)
+
+
+class KeyDependency(SecurityBase):
+    """A FastAPI dependency: the key of the request. OpenAPI shows that the route wants a key."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.model = HTTPBearer(description="An API key.")
+        self.scheme_name = "key"
+        self._scope = scope
+
+    async def __call__(self, request: Request) -> ApiKey:
+        """Return the key of the request. Raises as the application's `admit` does."""
+        admit: Admit = request.app.state.admit
+        return await admit(request, self._scope)

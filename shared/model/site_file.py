@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared.model.errors import UnusableSiteFile
+from shared.model.errors import FieldError, Invalid, UnusableSiteFile
 from shared.model.urls import RESERVED_SEGMENTS
 
 SectionKind = Literal["article", "document"]
@@ -139,6 +139,16 @@ class Site(_Table):
     def latest_sections(self) -> tuple[str, ...]:
         """The sections whose newest items stand beside every page."""
         return tuple(section.path for section in self.sections if section.latest)
+
+    def require_known(self, lang: str | None, section: str | None) -> None:
+        """Raise Invalid unless the site has the language and the section, where a query names them."""
+        wrong = [
+            FieldError(f"/{name}", f"this site has {', '.join(known)}")
+            for name, asked, known in (("lang", lang, self.languages), ("section", section, self.section_at))
+            if asked is not None and asked not in known
+        ]
+        if wrong:
+            raise Invalid("the query names what the site does not have", errors=tuple(wrong))
 
     @property
     def media_folder(self) -> Path | None:

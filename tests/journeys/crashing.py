@@ -17,7 +17,7 @@ from shared.http.server import http_server, stop_signals
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
 
-_BEGINNING = "services/ingest/api/items.py", "ItemsApi.put"
+_BEGINNING = "services/ingest/api/request_body.py", "json_bytes"
 
 
 class _Trap:

@@ -18,7 +18,7 @@ from tests.journeys.processes import a_client, answers, clarion_process, subscri
 
 # The steps, in the item's order: being killed at the entry of one is being killed at the end of the one before it.
 STEPS = [
-    "services.ingest.api.items:ItemsApi.put",
+    "services.ingest.api.request_body:json_bytes",
     "services.ingest.publishing.publisher:Publisher.publish",
     "services.ingest.publishing.rules:publication",
     "shared.store.item_writer:ItemWriter.write",

@@ -1,4 +1,4 @@
-"""The public content API: published items, for those who would rather have data than pages."""
+"""The public content API: published items as data instead of pages."""
 
 import base64
 import binascii
@@ -18,14 +18,14 @@ from shared.model.listings import Listing
 from shared.model.site_file import Site
 from shared.store.item_store import ItemStore, Place
 
-# A page of the longest bodies ends early: a hundred of 1 MiB would be a hundred times what an answer may weigh.
+# A page ends early when its bodies are long: 100 bodies of 1 MiB would make an answer of 100 MiB.
 _MOST_BODY_CHARS = 2_000_000
-# So many items of a tag are looked at for those of a section before the page ends, full or not.
-_LOOK_AT_MOST = 1000
+# A page of one tag in one section reads at most this many items of the tag, and ends there, full or not.
+_MOST_READ = 1000
 
 
-class Wanted(BaseModel):
-    """What a reader asks for."""
+class ListQuery(BaseModel):
+    """The query of a reader: which items, and where the page begins."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,28 +36,21 @@ class Wanted(BaseModel):
     cursor: Annotated[str | None, Field(max_length=200, description="`next` of the page before.")] = None
 
 
-class PublicApi:
-    """`GET /v1/items`."""
+def public_router(store: ItemStore, site: Site, base_url: str) -> APIRouter:
+    """Return the route of the public list; it needs no key."""
+    router = APIRouter(tags=["public"])
 
-    def __init__(self, store: ItemStore, site: Site, base_url: str) -> None:
-        self._store = store
-        self._site = site
-        self._base_url = base_url
-        self.router = APIRouter(tags=["public"])
-        self.router.add_api_route(
-            "/v1/items",
-            self.newest,
-            methods=["GET"],
-            summary="List published items, newest first",
-            response_model=ItemsAnswer,
-            responses={304: {"description": "Not modified"}, **problems(422, 503)},
-        )
-
-    async def newest(self, request: Request, wanted: Annotated[Wanted, Query()]) -> Response:
+    @router.get(
+        "/v1/items",
+        summary="List published items, newest first",
+        response_model=ItemsAnswer,
+        responses={304: {"description": "Not modified"}, **problems(422, 503)},
+    )
+    async def newest(request: Request, wanted: Annotated[ListQuery, Query()]) -> Response:
         """Return public items, newest first."""
         after = _read_cursor(wanted.cursor) if wanted.cursor is not None else None
-        found, last = await self._page(self._listing(wanted), wanted, after)
-        items = tuple(ListedItem.of(item, self._base_url) for item in found)
+        found, last = await _page(store, _listing(site, wanted), wanted, after)
+        items = tuple(ListedItem.of(item, base_url) for item in found)
         answer = ItemsAnswer(items=items, next=_cursor(last) if last else None)
         content = answer.model_dump_json().encode()
         etag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
@@ -67,43 +60,41 @@ class PublicApi:
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type="application/json")
 
-    def _listing(self, wanted: Wanted) -> Listing:
-        lang, section = wanted.lang, wanted.section
-        errors = []
-        if lang is not None and lang not in self._site.languages:
-            errors.append(FieldError("/lang", f"this site has {', '.join(self._site.languages)}"))
-        if section is not None and section not in self._site.section_at:
-            errors.append(FieldError("/section", f"this site has {', '.join(self._site.section_at)}"))
-        if errors:
-            raise Invalid("the query names what the site does not have", errors=tuple(errors))
-        language = lang or self._site.languages[0]
-        if wanted.tag is not None:
-            return Listing(language, "tag", wanted.tag)
-        return Listing(language, "section", section) if section else Listing(language, "home")
+    return router
 
-    async def _page(
-        self, listing: Listing, wanted: Wanted, after: Place | None
-    ) -> tuple[list[PublicItem], Place | None]:
-        """Return the items of a page, and the place it ends at where more may follow."""
-        section, limit = wanted.section, wanted.limit
-        page: list[PublicItem] = []
-        looked_at = chars = 0
-        while looked_at < _LOOK_AT_MOST:
-            places = await self._store.newest_after(listing, after, limit)
-            items = {item.item.id: item for item in await self._store.public_items([place.item for place in places])}
-            for place in places:
-                after = place
-                item = items.get(place.item)
-                if item is None or (section is not None and not _is_in(item.revision.section, section)):
-                    continue
-                page.append(item)
-                chars += len(item.revision.body)
-                if len(page) == limit or chars > _MOST_BODY_CHARS:
-                    return page, place
-            looked_at += len(places)
-            if len(places) < limit:
-                return page, None
-        return page, after
+
+def _listing(site: Site, wanted: ListQuery) -> Listing:
+    lang, section = wanted.lang, wanted.section
+    site.require_known(lang, section)
+    language = lang or site.languages[0]
+    if wanted.tag is not None:
+        return Listing(language, "tag", wanted.tag)
+    return Listing(language, "section", section) if section else Listing(language, "home")
+
+
+async def _page(
+    store: ItemStore, listing: Listing, wanted: ListQuery, after: Place | None
+) -> tuple[list[PublicItem], Place | None]:
+    """Return the items of a page, and the place at which it ends where more may follow."""
+    section, limit = wanted.section, wanted.limit
+    page: list[PublicItem] = []
+    read = chars = 0
+    while read < _MOST_READ:
+        places = await store.newest_after(listing, after, limit)
+        items = {item.item.id: item for item in await store.public_items([place.item for place in places])}
+        for place in places:
+            after = place
+            item = items.get(place.item)
+            if item is None or (section is not None and not _is_in(item.revision.section, section)):
+                continue
+            page.append(item)
+            chars += len(item.revision.body)
+            if len(page) == limit or chars > _MOST_BODY_CHARS:
+                return page, place
+        read += len(places)
+        if len(places) < limit:
+            return page, None
+    return page, after
 
 
 def _is_in(path: str, section: str) -> bool:

@@ -1,12 +1,16 @@
-"""So many requests a minute for each key: a bucket of tokens in the store, the same for every replica."""
+"""The rate limit of each key: a token bucket in the store, which all replicas share."""
 
 import math
 from dataclasses import dataclass
 
+from fastapi import Request
 from redis.asyncio import Redis
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.auth import Admit, ApiKey, KeyRing
+from shared.http.auth import Scope as KeyScope
+from shared.model.errors import TooManyRequests
 from shared.store import keys
 from shared.store.scripts import load_script
 
@@ -21,10 +25,10 @@ class Allowance:
     left: int
     full_in_seconds: int
     wait_seconds: int = 0
-    """Until it has one more, where this request was one too many."""
+    """How long until the key may send again, where this request was one too many."""
 
     def headers(self) -> dict[str, str]:
-        """Return it as draft-ietf-httpapi-ratelimit-headers-10 spells it."""
+        """Return the allowance as draft-ietf-httpapi-ratelimit-headers-10 spells it."""
         return {
             "RateLimit-Policy": f'"key";q={self.limit};w={_WINDOW_MS // 1000}',
             "RateLimit": f'"key";r={self.left};t={self.full_in_seconds}',
@@ -49,8 +53,26 @@ class RateLimiter:
         return Allowance(self._limit, left, math.ceil(full_ms / 1000), wait_seconds)
 
 
+def rate_limited(key_ring: KeyRing, limiter: RateLimiter) -> Admit:
+    """Return `key_ring.admit` with every request counted: it raises TooManyRequests too."""
+
+    async def admit(request: Request, scope: KeyScope) -> ApiKey:
+        key = await key_ring.admit(request, scope)
+        allowance = await limiter.take(key.name)
+        request.state.allowance = allowance
+        if allowance is not None and allowance.wait_seconds:
+            raise TooManyRequests(
+                f'the key "{key.name}" may send {allowance.limit} requests a minute: '
+                f"come back in {allowance.wait_seconds} s",
+                headers={"Retry-After": str(allowance.wait_seconds)},
+            )
+        return key
+
+    return admit
+
+
 class RateLimitHeaders:
-    """Adds to every answer what its key has left, refusals included."""
+    """ASGI middleware: adds the allowance of the caller's key to every answer, refusals included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

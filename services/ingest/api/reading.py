@@ -1,13 +1,12 @@
-"""What upstream systems may ask about their items, with a key: state, revisions, progress, previews."""
+"""The routes by which upstream systems look at their items: state, revisions, progress, previews."""
 
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
-from services.ingest.api.authentication import Gate
 from services.ingest.api.request_body import small_body
 from services.ingest.contract.answers import (
     ItemAnswer,
@@ -21,7 +20,7 @@ from services.ingest.contract.item_body import ExternalId, PreviewBody, Source
 from services.ingest.contract.openapi import documented_body, problems
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.timeline import Timelines
-from shared.http.auth import Scope
+from shared.http.auth import ApiKey, key_with
 from shared.model.errors import NotFound, Unavailable
 from shared.model.ids import item_id
 from shared.model.items import Item, Revision
@@ -29,47 +28,21 @@ from shared.model.preview import Preview, preview_path
 from shared.store.item_store import ItemStore
 
 _ITEM = "/{source}/{external_id}"
+_REFUSED = problems(401, 403, 404, 422, 429, 503)
+
+Key = Annotated[ApiKey, Depends(key_with("items:read"))]
 
 
-class ReadingApi:
-    """The calls that look at items, whether public or not."""
+def reading_router(publisher: Publisher, store: ItemStore, timelines: Timelines) -> APIRouter:
+    """Return the routes that show an item, public or not, to a key that opens its source."""
+    router = APIRouter(prefix="/v1/items", tags=["items"])
 
-    def __init__(self, publisher: Publisher, store: ItemStore, timelines: Timelines, gate: Gate) -> None:
-        self._publisher = publisher
-        self._store = store
-        self._timelines = timelines
-        self._gate = gate
-        self.router = APIRouter(prefix="/v1/items", tags=["items"])
-        refused = problems(401, 403, 404, 422, 429, 503)
-        self.router.add_api_route(
-            _ITEM,
-            self.get,
-            methods=["GET"],
-            summary="Return an item at its newest revision",
-            response_model=ItemAnswer,
-            responses=refused,
-        )
-        self.router.add_api_route(
-            f"{_ITEM}/revisions",
-            self.revisions,
-            methods=["GET"],
-            summary="Return an item's revisions, newest first",
-            response_model=RevisionsAnswer,
-            responses=refused,
-        )
-        self.router.add_api_route(
-            f"{_ITEM}/status",
-            self.status,
-            methods=["GET"],
-            summary="Say how far a revision of an item has come: its publication receipt",
-            response_model=Timeline,
-            responses=refused,
-        )
-
-    async def get(self, source: Source, external_id: ExternalId, request: Request) -> Response:
+    @router.get(_ITEM, summary="Return an item at its newest revision", response_model=ItemAnswer, responses=_REFUSED)
+    async def get(source: Source, external_id: ExternalId, key: Key) -> Response:
         """Return the item at its newest revision, for those who may see what is not public yet."""
-        item, latest = await self._find(source, external_id, request)
-        receipt = self._publisher.receipt(item, latest, changed=False)
+        key.require_source(source)
+        item, latest = await found_item(store, source, external_id)
+        receipt = publisher.receipt(item, latest, changed=False)
         answer = ItemAnswer(
             **receipt.model_dump(exclude={"changed"}),
             accepted_at=latest.accepted_at,
@@ -78,30 +51,41 @@ class ReadingApi:
         )
         return _json(answer, item.latest)
 
+    @router.get(
+        f"{_ITEM}/revisions",
+        summary="Return an item's revisions, newest first",
+        response_model=RevisionsAnswer,
+        responses=_REFUSED,
+    )
     async def revisions(
-        self,
         source: Source,
         external_id: ExternalId,
-        request: Request,
+        key: Key,
         before: Annotated[int | None, Query(ge=1)] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> Response:
         """Return revisions of the item, newest first, below number `before`."""
-        item, _ = await self._find(source, external_id, request)
+        key.require_source(source)
+        item, _ = await found_item(store, source, external_id)
         newest = min(item.latest, (before or item.latest + 1) - 1)
         numbers = range(newest, max(newest - limit, 0), -1)
-        found = await self._store.revisions([(item.id, number) for number in numbers])
+        found = await store.revisions([(item.id, number) for number in numbers])
         listed = tuple(
             RevisionAnswer.of(revision, public=revision.number == item.public) for revision in found if revision
         )
         rest = newest - limit
         return _json(RevisionsAnswer(revisions=listed, next=rest + 1 if rest > 0 else None), item.latest)
 
+    @router.get(
+        f"{_ITEM}/status",
+        summary="Say how far a revision of an item has come: its publication receipt",
+        response_model=Timeline,
+        responses=_REFUSED,
+    )
     async def status(
-        self,
         source: Source,
         external_id: ExternalId,
-        request: Request,
+        key: Key,
         revision: Annotated[int | None, Query(ge=1, description="That of the newest event, unless given.")] = None,
     ) -> Response:
         """
@@ -109,60 +93,51 @@ class ReadingApi:
 
         Without `revision` it is the one that made the item's newest event; `scheduled` names one that waits beside it.
         """
-        item, latest = await self._find(source, external_id, request)
+        key.require_source(source)
+        item, latest = await found_item(store, source, external_id)
         number = revision or item.last_event or latest.number
-        asked = latest if number == latest.number else (await self._store.revisions([(item.id, number)]))[0]
+        asked = latest if number == latest.number else (await store.revisions([(item.id, number)]))[0]
         if asked is None:
             raise NotFound(f'item "{source}/{external_id}" has no revision {number}')
-        receipt = self._publisher.receipt(item, latest, changed=False)
-        timeline = await self._timelines.of(item, asked, receipt)
+        receipt = publisher.receipt(item, latest, changed=False)
+        timeline = await timelines.of(item, asked, receipt)
         return JSONResponse(timeline.model_dump(mode="json"), headers={"Cache-Control": "private, no-store"})
 
-    async def _find(
-        self, source: str, external_id: str, request: Request, scope: Scope = "items:read"
-    ) -> tuple[Item, Revision]:
-        await self._gate.admit(request, scope, source)
-        return await found_item(self._store, source, external_id)
+    return router
 
 
-class PreviewApi:
-    """The call that hands out previews."""
+def previews_router(store: ItemStore, base_url: str, secrets_key: SecretStr | None) -> APIRouter:
+    """Return the route that hands out previews."""
+    router = APIRouter(prefix="/v1/items", tags=["items"])
 
-    def __init__(self, store: ItemStore, gate: Gate, base_url: str, secrets_key: SecretStr | None) -> None:
-        self._store = store
-        self._gate = gate
-        self._base_url = base_url
-        self._secrets_key = secrets_key
-        self.router = APIRouter(prefix="/v1/items", tags=["items"])
-        self.router.add_api_route(
-            f"{_ITEM}/preview",
-            self.preview,
-            methods=["POST"],
-            status_code=201,
-            summary="Make a link that shows a revision before it is public",
-            response_model=PreviewLink,
-            responses=problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
-            openapi_extra=documented_body(PreviewBody, required=False),
-        )
-
-    async def preview(self, source: Source, external_id: ExternalId, request: Request) -> Response:
+    @router.post(
+        f"{_ITEM}/preview",
+        status_code=201,
+        summary="Make a link that shows a revision before it is public",
+        response_model=PreviewLink,
+        responses=problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
+        openapi_extra=documented_body(PreviewBody, required=False),
+    )
+    async def preview(source: Source, external_id: ExternalId, request: Request, key: Key) -> Response:
         """Return a signed link to a revision, public or not, that expires."""
-        await self._gate.admit(request, "items:read", source)
+        key.require_source(source)
         body = await small_body(PreviewBody, request)
-        if self._secrets_key is None:
+        if secrets_key is None:
             raise Unavailable("previews are signed with CLARION_SECRETS_KEY, which is not set")
-        item, latest = await found_item(self._store, source, external_id)
+        item, latest = await found_item(store, source, external_id)
         number = body.revision or latest.number
-        if (await self._store.revisions([(item.id, number)]))[0] is None:
+        if (await store.revisions([(item.id, number)]))[0] is None:
             raise NotFound(f'item "{source}/{external_id}" has no revision {number}')
-        expires_at = await self._store.now() + timedelta(seconds=body.expires_in)
-        url = self._base_url + preview_path(Preview(item.id, number, expires_at), self._secrets_key)
+        expires_at = await store.now() + timedelta(seconds=body.expires_in)
+        url = base_url + preview_path(Preview(item.id, number, expires_at), secrets_key)
         link = PreviewLink(url=url, revision=number, expires_at=expires_at)
         return JSONResponse(link.model_dump(mode="json"), 201, headers={"Cache-Control": "no-store"})
 
+    return router
+
 
 async def found_item(store: ItemStore, source: str, external_id: str) -> tuple[Item, Revision]:
-    """Return the item and its newest revision. Raises NotFound, also for one that was erased."""
+    """Return the item and its newest revision. Raises NotFound, also for an erased item."""
     found = await store.find(item_id(source, external_id))
     if found.item is None or found.latest is None:
         raise NotFound(f'there is no item "{source}/{external_id}"')

@@ -1,4 +1,4 @@
-"""Read a request on the hot path: its raw bytes, its headers, and nothing else."""
+"""Read a request on the hot path: its raw bytes, the item in them, and its headers."""
 
 import re
 from typing import TypeVar
@@ -6,15 +6,36 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from services.ingest.contract.item_body import MAX_BODY_BYTES
+from services.ingest.contract.item_body import MAX_BODY_BYTES, ItemBody
+from services.ingest.publishing.rules import Sender
+from shared.http.auth import ApiKey
 from shared.http.errors import field_errors
 from shared.model.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
 from shared.model.ids import new_trace_id
+from shared.model.site_file import Site
 from shared.runtime.tracing import current_trace_id
+from shared.store.item_store import ItemStore
 
+Body = TypeVar("Body", bound=ItemBody)
 Small = TypeVar("Small", bound=BaseModel)
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class ItemReader:
+    """Turns bytes into item bodies, checked against the site and the store's clock."""
+
+    def __init__(self, store: ItemStore, site: Site) -> None:
+        self._store = store
+        self._site = site
+
+    async def read(self, model: type[Body], raw: bytes) -> Body:
+        """Return the item. Raises Malformed, or Invalid with everything that is wrong with it."""
+        context = {"site": self._site, "now": await self._store.now()}
+        try:
+            return model.model_validate_json(raw, context=context)
+        except ValidationError as error:
+            raise _refusal_of(error) from error
 
 
 async def json_bytes(request: Request) -> bytes:
@@ -35,22 +56,27 @@ async def json_bytes(request: Request) -> bytes:
 
 
 async def small_body(model: type[Small], request: Request) -> Small:
-    """Return the body of a call that may have none: then everything has its default."""
+    """Return the body of a call that may have no body: then every field has its default."""
     raw = await json_bytes(request)
     try:
         return model.model_validate_json(raw or b"{}")
     except ValidationError as error:
-        raise refusal_of(error) from error
+        raise _refusal_of(error) from error
 
 
-def refusal_of(error: ValidationError) -> Refused:
+def _refusal_of(error: ValidationError) -> Refused:
     """Return the refusal of a body: not JSON at all, or JSON that breaks rules, every one of them listed."""
     if any(found["type"] == "json_invalid" for found in error.errors()):
         return Malformed(f"the body is not JSON in UTF-8: {error.errors()[0]['ctx']['error']}")
     return Invalid("the body breaks the rules listed in errors", errors=field_errors(error))
 
 
-def if_match(request: Request) -> int | None:
+def sender(key: ApiKey, request: Request) -> Sender:
+    """Return who sends the request, and the revision that they know. Raises Invalid for an unreadable If-Match."""
+    return Sender(key.name, trace_id(request), _if_match(request))
+
+
+def _if_match(request: Request) -> int | None:
     """Return the revision that If-Match names, or None for none or `*`. Raises Invalid for anything else."""
     value = request.headers.get("if-match", "").strip()
     if value in ("", "*"):

@@ -105,7 +105,7 @@ def item_schema(site: Site) -> Json:
 
 
 def describe(app: FastAPI, site: Site, base_url: str) -> None:
-    """Make `app` describe itself as a whole: bodies that are read raw, keys, and an item of this very site."""
+    """Make `app` describe itself as a whole: bodies that are read raw, and an item of this very site."""
 
     def openapi() -> Json:
         if app.openapi_schema is None:
@@ -134,11 +134,8 @@ def _description(app: FastAPI, site: Site, base_url: str) -> Json:
         {"mode": "redirect", "to": f"/{site.languages[0]}/{site.sections[0].path}/"},
         {"mode": "notice", "notice": "This statement was replaced on 23 May."},
     ]
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}}
     for path in description["paths"].values():
         for call in path.values():
-            if "401" in call["responses"]:
-                call["security"] = [{"key": []}]
             # FastAPI's own form of a refused query is never sent: ours is a problem.
             unprocessable = call["responses"].get("422", {}).get("content", {})
             unprocessable.pop("application/json", None)

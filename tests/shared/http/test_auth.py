@@ -1,9 +1,14 @@
 """API keys: kept as hashes, found by them, useless at once when revoked."""
 
+from typing import Annotated
+
+import httpx
 import pytest
+from fastapi import Depends, FastAPI
 from redis.asyncio import Redis
 
-from shared.http.auth import ApiKey, KeyRing, Scope
+from shared.http import auth, errors
+from shared.http.auth import ApiKey, KeyRing, Scope, key_with
 from shared.model.errors import Forbidden, Unauthorized
 from shared.runtime.settings import Settings
 from shared.store import keys
@@ -79,3 +84,38 @@ async def test_keys_are_found_by_their_hashes_and_by_nothing_else(redis: Redis, 
 
     with pytest.raises(Unauthorized):
         await ring.authenticate(f"Bearer {hashed!s}", "items:write")
+
+
+async def test_a_route_gets_the_key_it_depends_on_and_is_not_run_without_it(redis: Redis, settings: Settings) -> None:
+    app, seen = FastAPI(), list[str]()
+    errors.install(app)
+    auth.install(app, KeyRing(redis, settings).admit)
+
+    @app.get("/items")
+    async def items(key: Annotated[ApiKey, Depends(key_with("items:write"))]) -> None:
+        seen.append(key.name)
+
+    token = await KeyRing(redis, settings).create(WIRE)
+    weak = await KeyRing(redis, settings).create(ApiKey(name="weak", scopes=frozenset({"items:read"})))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://any") as http:
+        answers = [
+            await http.get("/items", headers={"Authorization": f"Bearer {sent}"}) for sent in (token, weak, "unknown")
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 403, 401]
+    assert seen == ["wire"]
+
+
+def test_a_route_that_wants_a_key_says_so_in_openapi() -> None:
+    app = FastAPI()
+
+    @app.get("/secret", dependencies=[Depends(key_with("admin"))])
+    async def secret() -> None: ...
+
+    @app.get("/public")
+    async def public() -> None: ...
+
+    described = app.openapi()
+    assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    assert described["paths"]["/secret"]["get"]["security"] == [{"key": []}]
+    assert "security" not in described["paths"]["/public"]["get"]
