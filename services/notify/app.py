@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.notify.console.wiring import running_console
@@ -15,11 +14,10 @@ from services.notify.delivery.history import DeliveryHistory
 from services.notify.delivery.replays_api import replays_router
 from services.notify.engine import Engine, running_engine
 from services.notify.log.api import events_router
-from services.notify.log.event_log import LogNoLongerReaches
-from services.notify.subscriptions.api import PROBLEM, oldest_kept, subscriptions_router
+from services.notify.subscriptions.api import subscriptions_router
 from shared.egress.address_guard import AddressGuard
-from shared.http import errors
-from shared.http.auth import ApiKey, KeyRing
+from shared.http import auth, errors
+from shared.http.auth import KeyRing
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch
 from shared.runtime.settings import Settings
@@ -52,14 +50,7 @@ def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
     app.state.stopping = engine.stopping
     errors.install(app)
 
-    @app.exception_handler(LogNoLongerReaches)
-    async def _too_old(_: Request, error: LogNoLongerReaches) -> Response:
-        return JSONResponse(oldest_kept(error), error.status, media_type=PROBLEM)
-
-    key_ring = KeyRing(redis, settings)
-
-    async def authenticate(authorization: str | None) -> ApiKey:
-        return await key_ring.authenticate(authorization, "subscriptions:write")
+    auth.install(app, KeyRing(redis, settings).admit)
 
     async def ready() -> bool:
         return engine.stream.healthy and await store_answers(redis)
@@ -69,11 +60,11 @@ def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
     # First, because routes are tried in order, and the hub is asked most.
     for router in engine.websub.routers:
         app.include_router(router)
-    app.include_router(subscriptions_router(engine.subscribing, authenticate, guard, engine.on_work))
+    app.include_router(subscriptions_router(engine.subscribing, guard, engine.on_work))
     dead = DeadDeliveries(redis, engine.store)
     # Before the deliveries: "dead-letters" is no delivery's id.
-    app.include_router(replays_router(engine.subscribing, engine.replays, dead, authenticate, engine.replaying.ring))
-    app.include_router(deliveries_router(history, engine.subscribing, authenticate, engine.on_work))
+    app.include_router(replays_router(engine.subscribing, engine.replays, dead, engine.replaying.ring))
+    app.include_router(deliveries_router(history, engine.subscribing, engine.on_work))
     app.include_router(events_router(engine.event_log, engine.stopping))
     app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
     return app

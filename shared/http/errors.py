@@ -1,5 +1,6 @@
 """The one place where errors become HTTP answers: RFC 9457 problem details."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
@@ -18,22 +19,16 @@ _MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = 1
 
 
-def problem(
-    status: int,
-    title: str,
-    detail: str | None = None,
-    *,
-    errors: tuple[FieldError, ...] = (),
-    headers: dict[str, str] | None = None,
+def _problem(
+    status: int, title: str, detail: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Return an answer in the form of RFC 9457, with every wrong field in `errors`."""
-    return JSONResponse(problem_content(status, title, detail, errors), status, headers=headers, media_type=_MEDIA_TYPE)
+    return JSONResponse(problem_content(status, title, detail), status, headers=headers, media_type=_MEDIA_TYPE)
 
 
 def problem_content(
     status: int, title: str, detail: str | None = None, errors: tuple[FieldError, ...] = ()
 ) -> dict[str, object]:
-    """Return the members of a problem."""
+    """Return the members of a problem in the form of RFC 9457, with every wrong field in `errors`."""
     content: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if detail:
         content["detail"] = detail
@@ -44,7 +39,7 @@ def problem_content(
 
 def field_errors(error: ValidationError | RequestValidationError) -> tuple[FieldError, ...]:
     """Return what pydantic found, with JSON Pointers (RFC 6901) into the body."""
-    # FastAPI says in front where it looked (body, query, path); pydantic by itself does not.
+    # FastAPI puts "body", "query" or "path" in front of the location; pydantic by itself does not.
     start = 1 if isinstance(error, RequestValidationError) else 0
     return tuple(
         FieldError(_pointer(found["loc"][start:]), _in_words(found["type"], found["msg"])) for found in error.errors()
@@ -60,9 +55,9 @@ def _in_words(kind: str, message: str) -> str:
     return "unknown field" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
 
 
-def refusal(error: Refused) -> JSONResponse:
-    """Return the answer for a caller who is wrong."""
-    return problem(error.status, error.title, error.detail, errors=error.errors, headers=error.headers)
+def _refusal(error: Refused) -> JSONResponse:
+    content = problem_content(error.status, error.title, error.detail, error.errors) | error.members
+    return JSONResponse(content, error.status, headers=error.headers, media_type=_MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -70,21 +65,20 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> Response:
-        return refusal(error)
+        return _refusal(error)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        return refusal(Invalid("the request breaks the rules", errors=field_errors(error)))
+        return _refusal(Invalid("the request breaks the rules", errors=field_errors(error)))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:
-        headers = dict(error.headers or {})
-        return problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail, headers=headers)
+        return _problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail, error.headers)
 
     @app.exception_handler(StoreFull)
     @app.exception_handler(OutOfMemoryError)
     async def _full(_: Request, __: Exception) -> Response:
-        return problem(507, "Insufficient storage", "the store is full and takes no writes")
+        return _problem(507, "Insufficient storage", "the store is full and takes no writes")
 
     @app.exception_handler(Unavailable)
     @app.exception_handler(RedisError)
@@ -92,9 +86,9 @@ def install(app: FastAPI) -> None:
     async def _away(request: Request, error: Exception) -> Response:
         log.warning("request.unavailable", path=request.url.path, reason=repr(error))
         detail = "the store is away; whether this was written is not known: repeat the same request"
-        return problem(503, "Service unavailable", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+        return _problem(503, "Service unavailable", detail, {"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
     @app.exception_handler(Exception)
     async def _broken(request: Request, error: Exception) -> Response:
         log.error("request.broken", path=request.url.path, exc_info=error)
-        return problem(500, "Internal server error", "this is our mistake; the logs have the reason")
+        return _problem(500, "Internal server error", "this is our mistake; the logs have the reason")

@@ -31,11 +31,14 @@ class Refused(ClarionError):
         *,
         errors: tuple[FieldError, ...] = (),
         headers: dict[str, str] | None = None,
+        members: dict[str, str] | None = None,
     ) -> None:
+        """`members` stand in the problem beside the standard ones (RFC 9457, section 3.2)."""
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.members = members or {}
 
 
 class Malformed(Refused):

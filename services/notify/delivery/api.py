@@ -3,26 +3,18 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
 from services.notify.delivery.history import DeliveryHistory
 from services.notify.model.delivery import subscription_of
-from services.notify.subscriptions.api import Authenticate
+from services.notify.subscriptions.api import Key
 from services.notify.subscriptions.service import Subscribing
-from shared.http.auth import ApiKey
 from shared.model.ids import DeliveryId, SubscriptionId
 
 
-def deliveries_router(
-    history: DeliveryHistory, subscribing: Subscribing, authenticate: Authenticate, on_work: Callable[[], None]
-) -> APIRouter:
+def deliveries_router(history: DeliveryHistory, subscribing: Subscribing, on_work: Callable[[], None]) -> APIRouter:
     """Return the routes; a key sees the deliveries of its own subscriptions."""
     router = APIRouter(prefix="/v1", tags=["deliveries"])
-
-    async def key_of(request: Request) -> ApiKey:
-        return await authenticate(request.headers.get("Authorization"))
-
-    Key = Annotated[ApiKey, Depends(key_of)]  # noqa: N806 - a type that needs the authenticator in reach
 
     @router.get("/subscriptions/{subscription_id}/attempts")
     async def attempts(

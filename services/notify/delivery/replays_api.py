@@ -4,15 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from services.notify.delivery.dead_letters import DeadDeliveries, DeadDelivery
 from services.notify.delivery.replays import Only, Replay, ReplayStore
-from services.notify.subscriptions.api import Authenticate
+from services.notify.subscriptions.api import Key
 from services.notify.subscriptions.requests import parse_plain
 from services.notify.subscriptions.service import Subscribing
-from shared.http.auth import ApiKey
 from shared.model.clock import from_ms, iso
 from shared.model.ids import SubscriptionId
 
@@ -31,16 +30,10 @@ def replays_router(
     subscribing: Subscribing,
     replays: ReplayStore,
     dead: DeadDeliveries,
-    authenticate: Authenticate,
     on_replay: Callable[[], None],
 ) -> APIRouter:
     """Return the routes; a key sees what concerns its own subscriptions."""
     router = APIRouter(prefix="/v1", tags=["deliveries"])
-
-    async def key_of(request: Request) -> ApiKey:
-        return await authenticate(request.headers.get("Authorization"))
-
-    Key = Annotated[ApiKey, Depends(key_of)]  # noqa: N806 - a type that needs the authenticator in reach
 
     @router.post("/subscriptions/{subscription_id}/replay", status_code=202, openapi_extra=_BODY)
     async def replay(

@@ -30,7 +30,7 @@ class LogNoLongerReaches(Refused):
     title = "Gone"
 
     def __init__(self, detail: str, oldest: LogId) -> None:
-        super().__init__(detail)
+        super().__init__(detail, members={"oldest": oldest})
         self.oldest = oldest
 
 

@@ -1,12 +1,11 @@
 """Subscriptions over HTTP."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from services.notify.log.event_log import LogNoLongerReaches
 from services.notify.model.subscription import Subscription
 from services.notify.subscriptions.requests import (
     ResumeRequest,
@@ -17,26 +16,16 @@ from services.notify.subscriptions.requests import (
 )
 from services.notify.subscriptions.service import Made, Subscribing
 from shared.egress.address_guard import AddressGuard
-from shared.http.auth import ApiKey
-from shared.http.errors import problem_content
+from shared.http.auth import ApiKey, key_with
 from shared.model.clock import iso, to_ms
 from shared.model.ids import SubscriptionId
 
-Authenticate = Callable[[str | None], Awaitable[ApiKey]]
-KeyOf = Callable[[Request], Awaitable[ApiKey]]
-PROBLEM = "application/problem+json"
+Key = Annotated[ApiKey, Depends(key_with("subscriptions:write"))]
 
 
-def subscriptions_router(
-    subscribing: Subscribing, authenticate: Authenticate, guard: AddressGuard, on_work: Callable[[], None]
-) -> APIRouter:
+def subscriptions_router(subscribing: Subscribing, guard: AddressGuard, on_work: Callable[[], None]) -> APIRouter:
     """Return the routes; `on_work` is called when there is something to enqueue or to send."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-
-    async def key_of(request: Request) -> ApiKey:
-        return await authenticate(request.headers.get("Authorization"))
-
-    Key = Annotated[ApiKey, Depends(key_of)]  # noqa: N806 - a type that needs the authenticator in reach
 
     @router.post("", status_code=201, openapi_extra=_body(SubscriptionRequest))
     async def subscribe(request: Request, key: Key, response: Response) -> dict[str, object]:
@@ -69,16 +58,13 @@ def subscriptions_router(
     async def delete(subscription_id: SubscriptionId, key: Key) -> None:
         await subscribing.delete(subscription_id, key)
 
-    router.include_router(_acts_router(subscribing, key_of, guard, on_work))
+    router.include_router(_acts_router(subscribing, guard, on_work))
     return router
 
 
-def _acts_router(
-    subscribing: Subscribing, key_of: KeyOf, guard: AddressGuard, on_work: Callable[[], None]
-) -> APIRouter:
+def _acts_router(subscribing: Subscribing, guard: AddressGuard, on_work: Callable[[], None]) -> APIRouter:
     """Return the routes under one subscription that do something with it."""
     router = APIRouter()
-    Key = Annotated[ApiKey, Depends(key_of)]  # noqa: N806 - as above
 
     @router.post("/{subscription_id}/pause")
     async def pause(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
@@ -130,11 +116,6 @@ def shown(subscription: Subscription) -> dict[str, object]:
         "resume_from": subscription.resume_from,
         "secrets_in_use": len(subscription.secrets),
     }
-
-
-def oldest_kept(error: LogNoLongerReaches) -> dict[str, object]:
-    """Return the problem that names the oldest place in the log that is still kept."""
-    return {**problem_content(error.status, error.title, error.detail), "oldest": error.oldest}
 
 
 def _shown_once(made: Made) -> dict[str, object]:
