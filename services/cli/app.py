@@ -1,21 +1,19 @@
 """The `clarion` command."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from services.cli import archive, audit, dead_letters, items, keys, subscriptions
+from services.cli import archive, audit, dead_letters, imports, items, keys, subscriptions
+from services.ingest.importers import IMPORTERS
+from services.ingest.importers.base import Importer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.callback()
-def clarion() -> None:
-    """Event-driven publishing for official newsrooms."""
+_commands = typer.Typer()
 
 
-@app.command()
+@_commands.command()
 def dev(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -30,7 +28,7 @@ def dev(
     raise typer.Exit(runner.run(runner.DevOptions(host, port, data, site, empty or site is not None)))
 
 
-@app.command()
+@_commands.command()
 def serve(service: Annotated[Literal["ingest", "render", "notify"], typer.Argument(help="Which service.")]) -> None:
     """Run one service by its CLARION_* settings."""
     from importlib import import_module  # noqa: PLC0415 - see dev
@@ -40,7 +38,7 @@ def serve(service: Annotated[Literal["ingest", "render", "notify"], typer.Argume
     run(import_module(f"services.{service}.app").running)
 
 
-@app.command()
+@_commands.command()
 def rebuild(
     *,
     section: Annotated[str | None, typer.Option(help="Only this section and those below it.")] = None,
@@ -52,7 +50,7 @@ def rebuild(
     site.rebuild(section, as_json=as_json)
 
 
-@app.command()
+@_commands.command()
 def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False) -> None:
     """Compare the site on disk with what a rebuild would write; the exit code is 1 where it differs."""
     from services.cli import site  # noqa: PLC0415 - see dev
@@ -60,7 +58,7 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, 
     site.verify(as_json=as_json)
 
 
-@app.command()
+@_commands.command()
 def status(
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until interrupted.")] = False,
@@ -75,7 +73,7 @@ def status(
     operations.status(watch=watch, every=every, as_json=as_json)
 
 
-@app.command()
+@_commands.command()
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False) -> None:
     """Examine store, clock, disk, site file, addresses and keys, and say what to do; the exit code is 1 for trouble."""
     from services.cli import operations  # noqa: PLC0415 - see dev
@@ -83,12 +81,23 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, 
     operations.doctor(as_json=as_json)
 
 
-app.add_typer(items.app)
-app.add_typer(subscriptions.app)
-app.add_typer(dead_letters.letters, name="dead-letters")
-app.add_typer(archive.app)
-app.add_typer(audit.app)
-app.add_typer(keys.app, name="keys")
+def command_line(importers: Sequence[Importer] = IMPORTERS) -> typer.Typer:
+    """Return the whole command; `clarion import` reads these formats."""
+    clarion = typer.Typer(
+        help="Event-driven publishing for official newsrooms.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    import_ = imports.import_command(importers)
+    for group in (_commands, imports.app, import_, items.app, subscriptions.app, archive.app, audit.app):
+        clarion.add_typer(group)
+    clarion.add_typer(dead_letters.letters, name="dead-letters")
+    clarion.add_typer(keys.app, name="keys")
+    return clarion
+
+
+app = command_line()
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner, Result
 
 from services.cli.app import app
@@ -13,14 +14,14 @@ from tests.ingest.conftest import Ingest
 from tests.ingest.importers import import_samples as samples
 
 
-async def run(ingest: Ingest, *arguments: str) -> Result:
+async def run(ingest: Ingest, *arguments: str, commands: Typer = app) -> Result:
     """Run a command in a thread, as the service runs in this one; the environment is that of its machine."""
     environment = {
         "CLARION_BASE_URL": ingest.settings.base_url,
         "CLARION_KEY": ADMIN_KEY,
         "CLARION_REDIS_URL": ingest.settings.redis_url,
     }
-    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environment)
+    return await asyncio.to_thread(CliRunner().invoke, commands, list(arguments), env=environment)
 
 
 def answered(result: Result) -> dict[str, object]:

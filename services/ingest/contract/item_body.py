@@ -16,10 +16,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from services.ingest.contract.text_rules import line_problem, text_problem
 from shared.model.items import BodyFormat, UpdateType, WithdrawMode
 from shared.model.site_file import Site
 from shared.model.urls import slug_problem
+from shared.text.characters import line_problem, text_problem
 
 MAX_BODY_BYTES = 1024 * 1024
 

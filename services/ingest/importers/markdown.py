@@ -6,12 +6,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # it has no types
+from services.ingest.importers import base
+from services.ingest.importers.base import Defaults, Importer, RefusedEntry, SkippedEntry, SourceEntry
 
-from services.ingest.importers import texts
-from services.ingest.importers.base import Defaults, Found, Skipped, Unreadable, found_item
-
-_FENCES = {"---": yaml.safe_load, "+++": tomllib.loads}
 # What other tools call a field of ours.
 _OTHER_NAMES = {"date": "published_at", "description": "summary", "author": "authors", "language": "lang"}
 _FIELDS = frozenset(
@@ -22,47 +19,66 @@ _FIELDS = frozenset(
 )
 
 
-def read(folder: Path, defaults: Defaults) -> Iterator[Found]:
+def read(folder: Path, defaults: Defaults) -> Iterator[SourceEntry]:
     """Yield the files of the folder and those below it, by name; the path is the identity."""
     for file in sorted(folder.rglob("*.md")):
         name = file.relative_to(folder).with_suffix("").as_posix()
         try:
             yield _file(file.read_text(encoding="utf-8"), name, defaults)
-        except (ValueError, yaml.YAMLError) as error:
-            yield Unreadable(f"{name}.md", " ".join(str(error).split()))
+        except ValueError as error:
+            yield RefusedEntry(f"{name}.md", " ".join(str(error).split()))
 
 
-def _file(text: str, name: str, defaults: Defaults) -> Found:
-    front, body = _parts(text)
+IMPORTER = Importer(
+    name="markdown",
+    help="a folder of Markdown files with front matter",
+    read=read,
+    reads_folders=True,
+)
+
+
+def _file(text: str, name: str, defaults: Defaults) -> SourceEntry:
+    front, body = _front_and_body(text)
     front = {_OTHER_NAMES.get(key, key): value for key, value in front.items()}
     if front.get("draft"):
-        return Skipped(f"{name}.md", "is a draft")
+        return SkippedEntry(f"{name}.md", "is a draft")
     fields: dict[str, object] = {key: _plain(value) for key, value in front.items() if key in _FIELDS}
     for several in ("authors", "tags"):
         if isinstance(fields.get(several), str):
             fields[several] = [fields[several]]
-    if isinstance(tags := fields.get("tags"), list):
-        fields["tags"] = texts.tags([str(tag) for tag in tags])
+    if isinstance(names := fields.get("tags"), list):
+        fields["tags"] = base.tags([str(name) for name in names])
     if "title" not in fields:
         first, _, rest = body.lstrip().partition("\n")
         if first.startswith("# "):
             fields["title"], body = first.removeprefix("# ").strip(), rest
     identity = str(front.get("external_id") or front.get("id") or name.replace("/", ":"))
-    return found_item(f"{name}.md", defaults, identity, {**fields, "body": body.strip(), "body_format": "markdown"})
+    return base.item_entry(
+        f"{name}.md", defaults, identity, {**fields, "body": body.strip(), "body_format": "markdown"}
+    )
 
 
-def _parts(text: str) -> tuple[Mapping[str, Any], str]:  # Any: whatever the front matter says
+def _front_and_body(text: str) -> tuple[Mapping[str, Any], str]:  # Any: whatever the front matter says
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     fence = text[:3]
-    if fence not in _FENCES or not text.startswith(f"{fence}\n"):
+    if fence not in ("---", "+++") or not text.startswith(f"{fence}\n"):
         return {}, text
     front, closing, body = text[4:].partition(f"\n{fence}\n")
     if not closing:
         raise ValueError(f"the front matter has no closing {fence}")
-    found = _FENCES[fence](front) or {}
-    if not isinstance(found, dict):
+    fields = (tomllib.loads(front) if fence == "+++" else _yaml(front)) or {}
+    if not isinstance(fields, dict):
         raise ValueError("the front matter holds no fields")  # noqa: TRY004 - the file's fault, like the others here
-    return found, body
+    return fields, body
+
+
+def _yaml(text: str) -> Any:  # Any: see above
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types; other commands start faster
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _plain(value: object) -> object:
@@ -70,7 +86,7 @@ def _plain(value: object) -> object:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, datetime):
-        return texts.moment(value.isoformat())
+        return base.moment(value.isoformat())
     if isinstance(value, date):
         return f"{value.isoformat()}T00:00:00+00:00"
     if isinstance(value, dict):

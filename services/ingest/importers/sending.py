@@ -1,39 +1,32 @@
-"""Send what importers find to a running Clarion, many items a request, and count what came of it."""
+"""Send the entries of a source to a running Clarion, many items a request, and count the answers."""
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, assert_never
+from typing import Any
 
 import httpx
 
-from services.ingest.importers.base import Found, FoundItem, Skipped, Unreadable
+from services.ingest.importers.base import ItemEntry, RefusedEntry, SkippedEntry, SourceEntry
+from shared.model.errors import ClarionError
 
 _ITEMS_A_REQUEST = 200
 _TIMEOUT_SECONDS = 120
-# A service that restarts is back by then: 0.5 + 1 + 2 + 4 + 8 s.
-_MOST_TRIES = 6
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Something that was not taken in, and why."""
-
-    origin: str
-    reason: str
+# The waits add up to 15.5 s (0.5 + 1 + 2 + 4 + 8 s): a service that restarts is back by then.
+_MAX_TRIES = 6
 
 
 @dataclass
-class Report:
-    """What came of an import."""
+class ImportReport:
+    """How many items were created, revised or unchanged, and which entries were not taken in."""
 
     created: int = 0
     revised: int = 0
     unchanged: int = 0
-    skipped: list[Refusal] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    skipped: list[SkippedEntry] = field(default_factory=list)
+    refused: list[RefusedEntry] = field(default_factory=list)
 
     @property
     def changed(self) -> int:
@@ -43,69 +36,44 @@ class Report:
         return {**asdict(self), "changed": self.changed}
 
 
-class SendingFailedError(Exception):
-    """The service does not take what is sent: it is away, or the key does not open it."""
+class SendingFailedError(ClarionError):
+    """The service does not take items: it is away, or the key does not open it."""
 
 
 def send(
-    found: Iterable[Found], client: httpx.Client, *, dry_run: bool = False, on_done: Callable[[int], None] | None = None
-) -> Report:
-    """
-    Send every item and return what came of them; with `dry_run`, ask only what would.
-
-    Raises SendingFailedError where the service cannot be asked at all.
-    """
-    report = Report()
-    for some in _in_parts(found):
-        items = []
-        for one in some:
-            match one:
-                case FoundItem():
-                    items.append(one)
-                case Unreadable():
-                    report.refused.append(Refusal(one.origin, one.reason))
-                case Skipped():
-                    report.skipped.append(Refusal(one.origin, one.reason))
-                case _:
-                    assert_never(one)
+    entries: Iterator[SourceEntry], client: httpx.Client, on_done: Callable[[int], None], *, dry_run: bool = False
+) -> ImportReport:
+    """Send every item, or with `dry_run` only ask what would come of each. Raises SendingFailedError."""
+    report = ImportReport()
+    while batch := list(islice(entries, _ITEMS_A_REQUEST)):
+        items = [entry for entry in batch if isinstance(entry, ItemEntry)]
+        report.refused += [entry for entry in batch if isinstance(entry, RefusedEntry)]
+        report.skipped += [entry for entry in batch if isinstance(entry, SkippedEntry)]
         answers = _validated(items, client) if dry_run else _published(items, client)
         for item, (status, answer) in zip(items, answers, strict=True):
             _count(report, item, status, answer)
-        if on_done is not None:
-            on_done(len(some))
+        on_done(len(batch))
     return report
-
-
-def _in_parts(found: Iterable[Found]) -> Iterator[list[Found]]:
-    everything = iter(found)
-    while part := list(islice(everything, _ITEMS_A_REQUEST)):
-        yield part
 
 
 Answer = tuple[int, dict[str, Any]]  # Any: a receipt or a problem
 
 
-def _published(items: list[FoundItem], client: httpx.Client) -> Iterator[Answer]:
+def _published(items: list[ItemEntry], client: httpx.Client) -> Iterator[Answer]:
     if not items:
         return
-    lines = b"".join(_spelled(item) + b"\n" for item in items)
-    headers = {"Content-Type": "application/x-ndjson"}
-    response = _asked(lambda: client.post("/v1/items/batch", content=lines, headers=headers, timeout=_TIMEOUT_SECONDS))
-    answered = [json.loads(line) for line in response.iter_lines()]
-    if response.status_code != httpx.codes.OK or len(answered) != len(items):
+    lines = b"".join(_json(item) + b"\n" for item in items)
+    response = _post(client, "/v1/items/batch", lines, "application/x-ndjson")
+    answers = [json.loads(line) for line in response.iter_lines()]
+    if response.status_code != httpx.codes.OK or len(answers) != len(items):
         raise SendingFailedError(f"the service answered {response.status_code}: {response.text[:500]}")
-    for one in answered:
-        yield one["status"], one.get("problem", one)
+    for answer in answers:
+        yield answer["status"], answer.get("problem", answer)
 
 
-def _validated(items: list[FoundItem], client: httpx.Client) -> Iterator[Answer]:
+def _validated(items: list[ItemEntry], client: httpx.Client) -> Iterator[Answer]:
     for item in items:
-        content, headers = _spelled(item), {"Content-Type": "application/json"}
-
-        def ask(content: bytes = content, headers: dict[str, str] = headers) -> httpx.Response:
-            return client.post("/v1/items/validate", content=content, headers=headers, timeout=_TIMEOUT_SECONDS)
-
-        response = _asked(ask)
+        response = _post(client, "/v1/items/validate", _json(item), "application/json")
         status, answer = response.status_code, response.json()
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.NOT_FOUND):
             raise SendingFailedError(f"the service answered {status}: {response.text[:500]}")
@@ -113,12 +81,14 @@ def _validated(items: list[FoundItem], client: httpx.Client) -> Iterator[Answer]
         yield 201 if created else status, answer
 
 
-def _asked(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """Return the answer; ask again where the service or its store is away, or the key must wait."""
-    for tries in range(_MOST_TRIES):
+def _post(client: httpx.Client, path: str, content: bytes, media_type: str) -> httpx.Response:
+    """Return the answer; ask again where the service or its store is away, or the key has to wait."""
+    for tries in range(_MAX_TRIES):
         wait = 0.5 * 2**tries
         try:
-            response = ask()
+            response = client.post(
+                path, content=content, headers={"Content-Type": media_type}, timeout=_TIMEOUT_SECONDS
+            )
         except httpx.TransportError as error:
             reason = f"the service cannot be reached: {error}"
         else:
@@ -126,16 +96,16 @@ def _asked(ask: Callable[[], httpx.Response]) -> httpx.Response:
                 return response
             reason = f"the service answered {response.status_code}: {response.text[:500]}"
             wait = max(wait, float(response.headers.get("retry-after", "0")))
-        if tries < _MOST_TRIES - 1:
+        if tries < _MAX_TRIES - 1:
             time.sleep(wait)
     raise SendingFailedError(reason)
 
 
-def _spelled(item: FoundItem) -> bytes:
+def _json(item: ItemEntry) -> bytes:
     return json.dumps(item.item, ensure_ascii=False).encode()
 
 
-def _count(report: Report, item: FoundItem, status: int, answer: dict[str, Any]) -> None:  # Any: see Answer
+def _count(report: ImportReport, item: ItemEntry, status: int, answer: dict[str, Any]) -> None:  # Any: see Answer
     if status == httpx.codes.CREATED:
         report.created += 1
     elif status == httpx.codes.OK:
@@ -144,4 +114,4 @@ def _count(report: Report, item: FoundItem, status: int, answer: dict[str, Any])
     else:
         errors = "; ".join(f"{one['pointer']}: {one['detail']}" for one in answer.get("errors", []))
         name = f"{item.origin} ({item.item.get('external_id')})"
-        report.refused.append(Refusal(name, errors or str(answer.get("detail") or answer.get("title"))))
+        report.refused.append(RefusedEntry(name, errors or str(answer.get("detail") or answer.get("title"))))

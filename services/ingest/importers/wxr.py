@@ -5,15 +5,15 @@ from pathlib import Path
 
 from lxml import etree
 
-from services.ingest.importers import texts
-from services.ingest.importers.base import Defaults, Found, Skipped, Unreadable, found_item
+from services.ingest.importers import base
+from services.ingest.importers.base import Defaults, Importer, RefusedEntry, SkippedEntry, SourceEntry
 
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _NEVER_SET = "0000-00-00 00:00:00"
 
 
-def read(file: Path, defaults: Defaults) -> Iterator[Found]:
+def read(file: Path, defaults: Defaults) -> Iterator[SourceEntry]:
     """Yield the posts and pages of the file, an entry in memory at a time."""
     try:
         # No entities, no network: the file may come from anywhere.
@@ -25,37 +25,47 @@ def read(file: Path, defaults: Defaults) -> Iterator[Found]:
             while entry.getprevious() is not None:
                 del entry.getparent()[0]
     except etree.XMLSyntaxError as error:
-        yield Unreadable(file.name, f"is not XML from here on: {error}")
+        yield RefusedEntry(file.name, f"is not XML from here on: {error}")
 
 
-def _entry(entry: etree._Element, defaults: Defaults) -> Found:
+IMPORTER = Importer(
+    name="wxr",
+    help="a WordPress export",
+    read=read,
+    suffixes=(".xml", ".rss", ".wxr"),
+    media_types=("application/xml", "text/xml", "application/rss+xml"),
+    recognises=lambda beginning: b"wordpress.org/export/" in beginning,
+)
+
+
+def _entry(entry: etree._Element, defaults: Defaults) -> SourceEntry:
     post = _wordpress(entry, "post_id")
     origin = f"post {post or '?'}"
     kind, status = _wordpress(entry, "post_type"), _wordpress(entry, "status")
     if kind not in ("post", "page"):
-        return Skipped(origin, f"is of the kind {kind}")
+        return SkippedEntry(origin, f"is of the kind {kind}")
     if status != "publish":
-        return Skipped(origin, f"is not public but {status}")
+        return SkippedEntry(origin, f"is not public but {status}")
     if not post:
-        return Unreadable(origin, "has no post_id")
+        return RefusedEntry(origin, "has no post_id")
     categories = [one for one in entry.findall("category") if one.text]
     names = [one.text or "" for one in categories]
     slugs = [one.get("nicename") or "" for one in categories]
     written = _wordpress(entry, "post_date_gmt")
-    return found_item(
+    return base.item_entry(
         origin,
         defaults,
         f"wordpress-{post}",
         {
             "section": defaults.section_for(names + slugs),
-            "title": texts.one_line(entry.findtext("title")) or f"Post {post}",
-            "summary": texts.summary(entry.findtext(_excerpt_tag(entry))),
-            "body": texts.clean(entry.findtext(_CONTENT) or "") or "<p></p>",
+            "title": base.one_line(entry.findtext("title")) or f"Post {post}",
+            "summary": base.summary(entry.findtext(_excerpt_tag(entry))),
+            "body": base.clean(entry.findtext(_CONTENT) or "") or "<p></p>",
             "body_format": "html",
-            "published_at": None if written in ("", _NEVER_SET) else texts.moment_if_any(written),
-            "tags": texts.tags([one.text or "" for one in categories if one.get("domain") == "post_tag"]),
-            "authors": [name for name in [texts.one_line(entry.findtext(_CREATOR))] if name],
-            "slug": texts.slug(_wordpress(entry, "post_name")),
+            "published_at": None if written in ("", _NEVER_SET) else base.moment_if_any(written),
+            "tags": base.tags([one.text or "" for one in categories if one.get("domain") == "post_tag"]),
+            "authors": [name for name in [base.one_line(entry.findtext(_CREATOR))] if name],
+            "slug": base.slug(_wordpress(entry, "post_name")),
         },
     )
 

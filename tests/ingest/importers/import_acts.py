@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.ingest.importers import choosing, feeds
-from services.ingest.importers.base import Defaults, Found, FoundItem
+from services.ingest.importers import ImportSource, opened
+from services.ingest.importers.base import Defaults, ItemEntry, SourceEntry
+from services.ingest.importers.fetching import Validators
 from tests.ingest.importers import import_samples as samples
 
 DEFAULTS = Defaults("press", "en", "news", {"Orders": "documents/orders", "Transport": "documents"})
-NOTHING = feeds.Validators()
+NOTHING = Validators()
 
 
 def a_folder(folder: Path, files: Mapping[str, str] = samples.MARKDOWN) -> Path:
@@ -23,9 +24,15 @@ def a_file(folder: Path, name: str, text: str) -> Path:
     return folder / name
 
 
-def found_in(path: Path) -> list[Found]:
-    return list(choosing.open_source(str(path), "auto", DEFAULTS, NOTHING).found)
+def entries_of(path: Path) -> list[SourceEntry]:
+    return read_source(str(path))[1]
 
 
-def the_item(found: list[Found]) -> dict[str, object]:
-    return dict(next(one.item for one in found if isinstance(one, FoundItem)))
+def read_source(where: str, known: Validators = NOTHING) -> tuple[ImportSource, list[SourceEntry]]:
+    """Return a file or an address that was read to its end, and its entries."""
+    with opened(where, DEFAULTS, known) as source:
+        return source, list(source.entries)
+
+
+def the_item(entries: list[SourceEntry]) -> dict[str, object]:
+    return dict(next(one.item for one in entries if isinstance(one, ItemEntry)))

@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from services.ingest.importers import choosing, feeds
-from services.ingest.importers.base import Found, FoundItem, Skipped, Unreadable, external_id
-from services.ingest.importers.sending import Report, SendingFailedError, send
+from services.ingest import importers
+from services.ingest.importers.base import ItemEntry, RefusedEntry, SkippedEntry, SourceEntry, external_id
+from services.ingest.importers.fetching import ValidatorFile
+from services.ingest.importers.sending import ImportReport, SendingFailedError, send
 from shared.http.server import http_server
 from tests.ingest.conftest import Ingest
 from tests.ingest.importers import import_samples as samples
-from tests.ingest.importers.import_acts import DEFAULTS, a_file, a_folder, found_in, the_item
+from tests.ingest.importers.import_acts import a_file, a_folder, entries_of, read_source, the_item
 from tests.ingest.test_commands import answered, run
 from tests.store_contents import store_contents
 
@@ -37,13 +38,13 @@ SOURCES: list[tuple[str, Callable[[Path], Path], tuple[int, int, int]]] = [
 ]
 
 
-async def sent(ingest: Ingest, found: Iterator[Found] | list[Found], *, dry_run: bool = False) -> Report:
+async def sent(ingest: Ingest, entries: list[SourceEntry], *, dry_run: bool = False) -> ImportReport:
     """Send from a thread, as the command does: the service runs in this one."""
 
-    def run() -> Report:
+    def run() -> ImportReport:
         headers = {"Authorization": ingest.http.headers["authorization"]}
         with httpx.Client(base_url=ingest.settings.base_url, headers=headers) as client:
-            return send(found, client, dry_run=dry_run)
+            return send(iter(entries), client, lambda _: None, dry_run=dry_run)
 
     return await asyncio.to_thread(run)
 
@@ -55,11 +56,11 @@ async def test_a_second_import_changes_nothing(
     (tmp_path / "imported").mkdir()
     path = make(tmp_path / "imported")
 
-    rehearsed = await sent(ingest, found_in(path), dry_run=True)
+    rehearsed = await sent(ingest, entries_of(path), dry_run=True)
     nothing_yet = await ingest.events()
-    first = await sent(ingest, found_in(path))
+    first = await sent(ingest, entries_of(path))
     before = await store_contents(ingest.redis)
-    second = await sent(ingest, found_in(path))
+    second = await sent(ingest, entries_of(path))
 
     assert nothing_yet == []
     assert (first.created, len(first.skipped), len(first.refused)) == counts, first
@@ -69,7 +70,7 @@ async def test_a_second_import_changes_nothing(
 
 
 def test_an_rss_entry_becomes_an_item(tmp_path: Path) -> None:
-    item = the_item(found_in(a_file(tmp_path, "feed.xml", samples.RSS)))
+    item = the_item(entries_of(a_file(tmp_path, "feed.xml", samples.RSS)))
 
     assert item == {
         "source": "press",
@@ -96,7 +97,7 @@ def test_an_rss_entry_becomes_an_item(tmp_path: Path) -> None:
 
 
 def test_a_wordpress_post_becomes_an_item_and_no_entity_is_read(tmp_path: Path) -> None:
-    found = found_in(a_file(tmp_path, "export.xml", samples.WXR))
+    found = entries_of(a_file(tmp_path, "export.xml", samples.WXR))
 
     assert the_item(found) == {
         "source": "press",
@@ -112,14 +113,14 @@ def test_a_wordpress_post_becomes_an_item_and_no_entity_is_read(tmp_path: Path) 
         "authors": ["ann"],
         "slug": "ferry-timetable",
     }
-    assert [one.reason for one in found if isinstance(one, Skipped)] == [
+    assert [one.reason for one in found if isinstance(one, SkippedEntry)] == [
         "is not public but draft",
         "is of the kind attachment",
     ]
 
 
 def test_agency_copy_becomes_an_item(tmp_path: Path) -> None:
-    item = the_item(found_in(a_file(tmp_path, "copy.json", samples.NINJS)))
+    item = the_item(entries_of(a_file(tmp_path, "copy.json", samples.NINJS)))
 
     assert (item["lang"], item["section"], item["place"]) == ("en", "documents", "Baku")
     assert item["images"] == [
@@ -128,16 +129,16 @@ def test_agency_copy_becomes_an_item(tmp_path: Path) -> None:
 
 
 def test_a_row_of_a_table_becomes_an_item(tmp_path: Path) -> None:
-    found = found_in(a_file(tmp_path, "orders.csv", samples.CSV))
+    found = entries_of(a_file(tmp_path, "orders.csv", samples.CSV))
 
     item = the_item(found)
     assert (item["document"], item["tags"]) == ({"number": "17"}, ["night", "sea"])
     assert item["body"] == "Light them,\nevery one."
-    assert found[1] == Unreadable("line 4", "has no external_id")
+    assert found[1] == RefusedEntry("line 4", "has no external_id")
 
 
 def test_a_markdown_file_becomes_an_item(tmp_path: Path) -> None:
-    by_title = {one.item["title"]: one.item for one in found_in(a_folder(tmp_path)) if isinstance(one, FoundItem)}
+    by_title = {one.item["title"]: one.item for one in entries_of(a_folder(tmp_path)) if isinstance(one, ItemEntry)}
 
     tide = by_title["Tide table"]
     assert (tide["external_id"], tide["body"], tide["authors"]) == ("2026:tide", "High at *nine*.", ["Ann Archer"])
@@ -172,18 +173,41 @@ VALIDATORS = [
 @pytest.mark.parametrize("validator", VALIDATORS)
 async def test_a_feed_that_did_not_change_is_not_sent_again(tmp_path: Path, validator: tuple[str, str, str]) -> None:
     asked: list[dict[str, str]] = []
-    kept = feeds.ValidatorFile(tmp_path / "state" / "feeds.json")
+    kept = ValidatorFile(tmp_path / "state" / "feeds.json")
 
     async with feed_server(asked, validator) as url:
-        first = await asyncio.to_thread(choosing.open_source, url, "auto", DEFAULTS, kept.of(url))
+        first, entries = await asyncio.to_thread(read_source, url, kept.of(url))
         assert first.validators is not None
         kept.keep(url, first.validators)
-        second = await asyncio.to_thread(choosing.open_source, url, "auto", DEFAULTS, kept.of(url))
+        second, _ = await asyncio.to_thread(read_source, url, kept.of(url))
 
-    assert len(list(first.found)) == 1
+    assert len(entries) == 1
     assert second.is_unchanged
     assert validator[1] not in asked[0]
     assert asked[1][validator[1]] == validator[2]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "origin"),
+    [
+        pytest.param("text/csv; charset=utf-8", samples.CSV, "line 3", id="the media type of one importer"),
+        pytest.param("application/xml", samples.WXR, "post 11", id="a beginning that one of several recognises"),
+        pytest.param("application/xml", samples.RSS, "entry 1", id="the last of several"),
+        pytest.param("text/html", samples.RSS, "entry 1", id="a media type that no importer has"),
+    ],
+)
+async def test_the_importer_of_an_address_is_chosen_by_media_type_and_beginning(
+    media_type: str, content: str, origin: str
+) -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", media_type.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content.encode()})
+
+    async with http_server(app, "127.0.0.1", 0) as port:
+        _, entries = await asyncio.to_thread(read_source, f"http://127.0.0.1:{port}/exported")
+
+    assert entries[0].origin == origin
 
 
 async def test_a_feed_with_entries_that_were_refused_is_asked_for_whole_again(ingest: Ingest, tmp_path: Path) -> None:
@@ -200,17 +224,24 @@ async def test_a_feed_with_entries_that_were_refused_is_asked_for_whole_again(in
     assert (answered(taken_in)["created"], answered(again)["created"]) == (1, 0)
 
 
+def test_the_readme_names_every_importer() -> None:
+    readme = Path(importers.__file__).with_name("README.md").read_text(encoding="utf-8")
+
+    table = [line for line in readme.splitlines() if line.startswith("| `") and "--format" not in line]
+    assert table == [f"| `{one.name}` | {one.help} |" for one in importers.IMPORTERS]
+
+
 async def test_a_key_that_opens_nothing_ends_an_import(ingest: Ingest, tmp_path: Path) -> None:
     ingest.http.headers["authorization"] = "Bearer clk_unknown"
 
     with pytest.raises(SendingFailedError, match="401"):
-        await sent(ingest, found_in(a_file(tmp_path, "feed.xml", samples.RSS)))
+        await sent(ingest, entries_of(a_file(tmp_path, "feed.xml", samples.RSS)))
 
 
 async def test_what_the_service_refuses_is_told_with_its_reason(ingest: Ingest, tmp_path: Path) -> None:
     lines = '{"external_id": "a", "title": "A", "body": "x", "section": "sport"}\nnot json\n'
 
-    report = await sent(ingest, found_in(a_file(tmp_path, "items.ndjson", lines)))
+    report = await sent(ingest, entries_of(a_file(tmp_path, "items.ndjson", lines)))
 
     assert [(one.origin, one.reason.partition(":")[0]) for one in report.refused] == [
         ("line 2", "is not JSON"),

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.importers import feeds, texts
-from services.ingest.importers.base import FoundItem, Unreadable
+from services.ingest.importers.base import ItemEntry, RefusedEntry, UnreadableSourceError, one_line
 from tests.ingest.importers import import_samples as samples
-from tests.ingest.importers.import_acts import DEFAULTS, a_file, found_in, the_item
+from tests.ingest.importers.import_acts import a_file, entries_of, the_item
 
 
 def test_relative_links_are_found_from_anywhere(tmp_path: Path) -> None:
-    rss = the_item(found_in(a_file(tmp_path, "feed.xml", samples.ODD_RSS)))
-    atom = the_item(found_in(a_file(tmp_path, "feed.atom", samples.ODD_ATOM)))
-    json_feed = the_item(found_in(a_file(tmp_path, "feed.json", samples.ODD_JSON_FEED)))
+    rss = the_item(entries_of(a_file(tmp_path, "feed.xml", samples.ODD_RSS)))
+    atom = the_item(entries_of(a_file(tmp_path, "feed.atom", samples.ODD_ATOM)))
+    json_feed = the_item(entries_of(a_file(tmp_path, "feed.json", samples.ODD_JSON_FEED)))
 
     assert 'href="https://canal.example/map.html"' in str(rss["body"])
     assert 'src="https://canal.example/news/lock.jpg"' in str(rss["body"])
@@ -49,9 +48,9 @@ def test_relative_links_are_found_from_anywhere(tmp_path: Path) -> None:
 def test_an_odd_title_is_read_as_its_readers_would(
     tmp_path: Path, name: str, text: str, titles: list[str | None]
 ) -> None:
-    found = found_in(a_file(tmp_path, name, text))
+    found = entries_of(a_file(tmp_path, name, text))
 
-    assert [one.item.get("title") for one in found if isinstance(one, FoundItem)] == titles
+    assert [one.item.get("title") for one in found if isinstance(one, ItemEntry)] == titles
 
 
 @pytest.mark.parametrize(
@@ -71,16 +70,16 @@ def test_an_odd_title_is_read_as_its_readers_would(
 def test_an_odd_date_is_read_or_left_to_the_service_to_refuse(
     tmp_path: Path, name: str, text: str, dates: list[str | None]
 ) -> None:
-    found = found_in(a_file(tmp_path, name, text))
+    found = entries_of(a_file(tmp_path, name, text))
 
-    assert [one.item.get("published_at") for one in found if isinstance(one, FoundItem)] == dates
+    assert [one.item.get("published_at") for one in found if isinstance(one, ItemEntry)] == dates
 
 
 def test_a_table_in_another_encoding_is_told(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_bytes("external_id,title,body\no-1,Приказ,Текст\n".encode("cp1251"))
 
-    assert found_in(file) == [Unreadable("orders.csv", "is not UTF-8 from here on: invalid continuation byte")]
+    assert entries_of(file) == [RefusedEntry("orders.csv", "is not UTF-8 from here on: invalid continuation byte")]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +90,12 @@ def test_a_table_in_another_encoding_is_told(tmp_path: Path) -> None:
         pytest.param(b"", id="nothing"),
     ],
 )
-def test_what_is_no_feed_is_told(content: bytes) -> None:
-    with pytest.raises(feeds.UnreadableFeedError):
-        list(feeds.read(content, DEFAULTS))
+def test_what_is_no_feed_is_told(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "feed"
+    file.write_bytes(content)
+
+    with pytest.raises(UnreadableSourceError):
+        entries_of(file)
 
 
 @pytest.mark.parametrize(
@@ -106,4 +108,4 @@ def test_what_is_no_feed_is_told(content: bytes) -> None:
     ],
 )
 def test_a_title_becomes_one_line(markup: str | None, line: str) -> None:
-    assert texts.one_line(markup) == line
+    assert one_line(markup) == line

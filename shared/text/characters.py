@@ -1,12 +1,12 @@
-"""What may stand in a text that upstream systems send."""
+"""Which characters a text may have: those that XML can carry, and no marks that make it read as another text."""
 
 import re
 import unicodedata
 
 # XML 1.0 (section 2.2) cannot carry these, so no feed could; \t \n \r may stand in bodies.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _LINE_BREAK = re.compile("[\t\n\r\x85\u2028\u2029]")
-_DIRECTION_MARK = re.compile("[\u202a-\u202e\u2066-\u2069]")
+DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 _OVERRIDES = "\u202d\u202e"
 _EMBEDDINGS = "\u202a\u202b"
@@ -24,7 +24,7 @@ def line_problem(text: str) -> str | None:
 
 def text_problem(text: str) -> str | None:
     """Return what is wrong with a text of several lines, or None."""
-    found = _FORBIDDEN.search(text)
+    found = FORBIDDEN.search(text)
     if found:
         return f"contains the control character U+{ord(found.group()):04X}"
     return _direction_problem(text)
@@ -33,7 +33,7 @@ def text_problem(text: str) -> str | None:
 def _direction_problem(text: str) -> str | None:
     """Characters that turn the writing direction round can make a text read as another (CVE-2021-42574)."""
     open_marks: list[str] = []
-    for found in _DIRECTION_MARK.finditer(text):
+    for found in DIRECTION_MARKS.finditer(text):
         character = found.group()
         if character in _OVERRIDES:
             return f"contains {unicodedata.name(character)}, which can disguise text"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.contract.text_rules import line_problem, text_problem
+from shared.text.characters import line_problem, text_problem
 
 
 @pytest.mark.parametrize(
