@@ -9,7 +9,7 @@ from services.render.output.sync import SyncMark
 from services.render.output.volume import Output
 from services.render.rebuild.on_demand import RebuildOnDemand
 from services.render.web.answers import SiteAnswers
-from services.render.web.previews import PreviewRoutes
+from services.render.web.previews import previews_router
 from services.render.wiring import adopt_edition, assemble
 from shared.http import errors
 from shared.http.health import health_router, store_answers
@@ -32,7 +32,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         output = Output(settings.output_dir)
         edition = await adopt_edition(settings, redis)
         parts = assemble(redis, edition, output, purge_urls=settings.purge_urls, receipts_kept=settings.log_retention)
-        previews = PreviewRoutes(ItemStore(redis), edition, SiteAnswers(output, edition), settings.secrets_key)
+        previews = previews_router(ItemStore(redis), edition, SiteAnswers(output, edition), settings.secrets_key)
         stream = StreamConsumer(
             settings.redis_url,
             keys.ITEMS_STREAM,
@@ -48,7 +48,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             return stream.healthy and await store_answers(redis)
 
         app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
-        for router in (previews.router, *parts.routes):
+        for router in (previews, *parts.routes):
             app.include_router(router)
         retention = Retention(keys.ITEMS_STREAM, (keys.RENDER_GROUP,), settings.items_retention)
         async with (

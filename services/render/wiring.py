@@ -27,7 +27,7 @@ from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.veto import Veto
 from services.render.rebuild.preparation import Preparation
 from services.render.rebuild.rebuild import Rebuild, RebuildTools
-from services.render.search.api import SearchRoutes
+from services.render.search.api import search_router
 from services.render.search.index import INDEX_VERSION, SearchIndex
 from services.render.search.service import Search
 from services.render.theme.standing_pages import StandingPages, load_standing_pages
@@ -153,5 +153,5 @@ def assemble(
         rebuild=Rebuild(redis, edition, output, RebuildTools(Preparation(reader, items, sitemaps), writer, search)),
         ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
         search=search,
-        routes=[SearchRoutes(search, edition, answers).router, SiteRoutes(output, store, edition, answers).router],
+        routes=[search_router(search, edition, answers), SiteRoutes(output, store, edition, answers).router],
     )

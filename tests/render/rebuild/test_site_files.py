@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from services.render.output.volume import Output
 from services.render.theme.standing_pages import load_standing_pages
 from services.render.web.answers import SiteAnswers
-from services.render.web.previews import PreviewRoutes
+from services.render.web.previews import previews_router
 from services.render.wiring import adopt_edition, assemble
 from shared.model.errors import UnusableSiteFile
 from shared.model.preview import Preview, preview_path
@@ -124,7 +124,7 @@ async def http(redis: Redis, settings: Settings) -> AsyncIterator[httpx.AsyncCli
     edition = await adopt_edition(settings, redis)
     answers = SiteAnswers(Output(settings.output_dir), edition)
     app = FastAPI()
-    app.include_router(PreviewRoutes(ItemStore(redis), edition, answers, settings.secrets_key).router)
+    app.include_router(previews_router(ItemStore(redis), edition, answers, settings.secrets_key))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=settings.base_url) as client:
         yield client
 
