@@ -9,6 +9,8 @@ from importlib.metadata import version
 from fastapi import APIRouter
 from redis.asyncio import Redis
 
+from services.render.feeds.feed import FeedFormat
+from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.pages.items import ItemPages
@@ -59,15 +61,15 @@ class Rendering:
     """In the order in which they are to be asked."""
 
 
-async def adopt_edition(settings: Settings, redis: Redis) -> Edition:
+async def adopt_edition(settings: Settings, redis: Redis, feed_formats: Sequence[FeedFormat] = FEED_FORMATS) -> Edition:
     """Return the edition of the settings, and make it the one that the store knows."""
-    made = _EditionDraft.of(settings)
+    made = _EditionDraft.of(settings, feed_formats)
     return made.edition(await adopt_site(redis, made.fingerprint))
 
 
 async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
     """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
-    made = _EditionDraft.of(settings)
+    made = _EditionDraft.of(settings, FEED_FORMATS)
     record = await read_site(redis)
     if record is None or record.fingerprint != made.fingerprint:
         raise OtherEdition(
@@ -86,25 +88,30 @@ class _EditionDraft:
     standing_pages: StandingPages
     base_url: str
     rsscloud: bool
+    feed_formats: Sequence[FeedFormat]
 
     @classmethod
-    def of(cls, settings: Settings) -> "_EditionDraft":
+    def of(cls, settings: Settings, feed_formats: Sequence[FeedFormat]) -> "_EditionDraft":
         site = load_site(settings.site_file)
         pages = load_standing_pages(site)
         titles = {lang: pages.titles(lang) for lang in site.languages}
-        theme = Theme(site, settings.base_url, site.theme_folder, standing=titles, search=True)
-        return cls(site, theme, pages, settings.base_url, settings.rsscloud)
+        theme = Theme(
+            site, settings.base_url, site.theme_folder, feed_formats=feed_formats, standing=titles, search=True
+        )
+        return cls(site, theme, pages, settings.base_url, settings.rsscloud, feed_formats)
 
     @property
     def fingerprint(self) -> str:
         # The address of the site stands in every page, and another release may write any page in another way.
         release = f"{version('clarion')} {INDEX_VERSION}"
         parts = (self.site.fingerprint, self.theme.fingerprint, self.standing_pages.fingerprint, self.base_url, release)
-        more = ("rsscloud",) if self.rsscloud else ()
+        more = (*(one.name for one in self.feed_formats), *(("rsscloud",) if self.rsscloud else ()))
         return hashlib.sha256(" ".join((*parts, *more)).encode()).hexdigest()
 
     def edition(self, record: SiteRecord) -> Edition:
-        return Edition(self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud)
+        return Edition(
+            self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud, self.feed_formats
+        )
 
 
 def assemble(

@@ -3,23 +3,21 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from slugify import slugify
 
-FeedFormat = Literal["rss", "atom", "json"]
-FEED_FORMATS: tuple[FeedFormat, ...] = ("rss", "atom", "json")
-FEED_MEDIA_TYPES: Mapping[FeedFormat, str] = {
+# Render's formats of feeds have more to say (services/render/feeds/formats.py, held to these by a test).
+FEED_CONTENT_TYPES: Mapping[str, str] = {
     "rss": "application/rss+xml; charset=utf-8",
     "atom": "application/atom+xml; charset=utf-8",
     "json": "application/feed+json; charset=utf-8",
 }
-"""What a feed is served and pushed as: WebSub asks for the same to the byte (section 7)."""
+"""What notify pushes each format of feeds as, by the format's name."""
 
 RSSCLOUD_PATH = "/rsscloud/pleaseNotify"
-RESERVED_SEGMENTS = frozenset({"tags", "search", "page", "feed.rss", "feed.atom", "feed.json"})
+RESERVED_SEGMENTS = frozenset({"tags", "search", "page"})
 FRAGMENTS = "/_fragments"
 """Where pieces of pages lie that are composed when served; a language tag never begins with an underscore."""
 
@@ -70,9 +68,9 @@ def search_path(lang: str) -> str:
     return f"/{lang}/search/"
 
 
-def feed_path(list_path: str, feed_format: FeedFormat) -> str:
+def feed_path(list_path: str, format_name: str) -> str:
     """Return the path of the feed that belongs to a home, section or tag page."""
-    return f"{list_path}feed.{feed_format}"
+    return f"{list_path}feed.{format_name}"
 
 
 def latest_fragment_path(lang: str) -> str:

@@ -1,18 +1,24 @@
 """A newsroom without its front door, and a render service in the test's hand: what happens is the test's choice."""
 
+import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
+from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from services.render.feeds.feed import FeedFormat
+from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.rebuild.verify import Differences, compare, refuse_fault
 from services.render.wiring import Rendering, adopt_edition, assemble
+from shared.http import errors
 from shared.model.ids import ItemId, item_id
 from shared.model.items import Item, PublicItem, Revision, Withdrawal
 from shared.model.site_file import Site
@@ -200,13 +206,24 @@ class Press:
         return item.public
 
 
-async def a_press(redis: Redis, settings: Settings) -> Press:
+async def a_press(redis: Redis, settings: Settings, feed_formats: Sequence[FeedFormat] = FEED_FORMATS) -> Press:
     """Return a render service over an empty or used volume, which has rendered nothing new."""
-    edition = await adopt_edition(settings, redis)
+    edition = await adopt_edition(settings, redis, feed_formats)
     rendering = assemble(redis, edition, Output(settings.output_dir))
     if not await redis.exists(keys.ITEMS_STREAM):
         await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)
     return Press(redis, settings, Newsroom(redis, edition.site), edition, rendering)
+
+
+@contextlib.asynccontextmanager
+async def reading(press: Press) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a reader of the press's site."""
+    app = FastAPI()
+    errors.install(app)
+    for router in press.rendering.routes:
+        app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=press.settings.base_url) as client:
+        yield client
 
 
 def break_template(folder: Path) -> None:

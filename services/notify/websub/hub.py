@@ -20,10 +20,11 @@ from services.notify.websub.subscriptions import FeedRequest, feed_subscription_
 from services.notify.websub.topics import TopicReader
 from shared.egress.address_guard import AddressGuard
 from shared.model.errors import Unavailable
+from shared.model.urls import FEED_CONTENT_TYPES
 
 _FORM = "application/x-www-form-urlencoded"
 _RETRY_AFTER = {"Retry-After": "60"}
-_NO_TOPIC = "this is no feed of this site: topics end with feed.rss, feed.atom or feed.json"
+_NO_TOPIC = f"this is no feed of this site: topics end with {', '.join(f'feed.{name}' for name in FEED_CONTENT_TYPES)}"
 
 
 @dataclass(frozen=True)

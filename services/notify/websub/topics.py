@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from shared.model.urls import FEED_FORMATS, FEED_MEDIA_TYPES, MAX_PATH_CHARS, feed_path, link_header
+from shared.model.urls import FEED_CONTENT_TYPES, MAX_PATH_CHARS, feed_path, link_header
 
-_FEED = re.compile(rf"(?P<list_path>(?:/[^/]+)+/)feed\.(?P<format>{'|'.join(FEED_FORMATS)})")
+_FEED = re.compile(rf"(?P<list_path>(?:/[^/]+)+/)feed\.(?P<format>{'|'.join(FEED_CONTENT_TYPES)})")
 # Archives hold what was, and nobody is told of them.
 _ARCHIVE = re.compile(r"/\d{4}/\d{2}/(?:page/\d+/)?$")
 _FEEDS_KEPT = 500
@@ -75,6 +75,6 @@ class TopicReader:
         return found is not None and self.read(feed_path(list_path[: found.start()] + "/", "rss")) is not None
 
     def _topic(self, path: str, content: bytes) -> Topic:
-        suffix = PurePosixPath(path).suffix.removeprefix(".")
-        media_type = next(FEED_MEDIA_TYPES[one] for one in FEED_FORMATS if one == suffix)
-        return Topic(path, content, media_type, link_header(self._base_url, path), hashlib.sha256(content).hexdigest())
+        content_type = FEED_CONTENT_TYPES[PurePosixPath(path).suffix.removeprefix(".")]
+        digest = hashlib.sha256(content).hexdigest()
+        return Topic(path, content, content_type, link_header(self._base_url, path), digest)

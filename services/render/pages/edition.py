@@ -1,7 +1,10 @@
 """An edition: everything beside the items that the site's pages depend on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.render.feeds.feed import FeedFormat
+from services.render.feeds.formats import FEED_FORMATS
 from services.render.theme.standing_pages import StandingPages
 from services.render.theme.theme import Theme
 from shared.model.site_file import Site
@@ -19,3 +22,4 @@ class Edition:
     standing_pages: StandingPages
     rsscloud: bool = False
     """Whether RSS feeds tell readers where to ask for notifications by rssCloud."""
+    feed_formats: Sequence[FeedFormat] = FEED_FORMATS

@@ -1,17 +1,17 @@
 """The pages of the site, each named by what it shows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from services.render.feeds.feed import FeedFormat
 from services.render.theme.view_models import archive_path
 from shared.model.listings import Listing
-from shared.model.urls import FEED_FORMATS, FeedFormat, feed_path, latest_fragment_path
+from shared.model.urls import feed_path, latest_fragment_path
 
 # How many numbered places of a month stand on one page of its archive, in one of its feeds, in one sitemap.
 ARCHIVE_PLACES = 100
 SITEMAP_PLACES = 1000
-# RFC 5005 is about Atom, and RSS borrows it; JSON Feed goes on with what stands in its newest document.
-ARCHIVE_FORMATS: tuple[FeedFormat, ...] = ("rss", "atom")
 
 SITEMAP_INDEX = "/sitemap.xml"
 NEWS_SITEMAP = "/news-sitemap.xml"
@@ -45,8 +45,8 @@ class ListPage:
     listing: Listing
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        return (self.listing.path,)
+    def path(self) -> str:
+        return self.listing.path
 
 
 @dataclass(frozen=True, order=True)
@@ -54,10 +54,6 @@ class ListFeeds:
     """The feeds of a listing, one in each format, written together from one reading."""
 
     listing: Listing
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return tuple(feed_path(self.listing.path, feed_format) for feed_format in FEED_FORMATS)
 
 
 @dataclass(frozen=True, order=True)
@@ -67,8 +63,8 @@ class LatestFragment:
     lang: str
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        return (latest_fragment_path(self.lang),)
+    def path(self) -> str:
+        return latest_fragment_path(self.lang)
 
 
 @dataclass(frozen=True, order=True)
@@ -84,8 +80,8 @@ class ArchivePage:
     number: int
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        return (archive_path(self.listing, self.month, self.number),)
+    def path(self) -> str:
+        return archive_path(self.listing, self.month, self.number)
 
 
 @dataclass(frozen=True, order=True)
@@ -96,19 +92,14 @@ class FeedArchive:
     month: str
     number: int
 
-    @property
-    def paths(self) -> tuple[str, ...]:
-        path = archive_path(self.listing, self.month, self.number)
-        return tuple(feed_path(path, feed_format) for feed_format in ARCHIVE_FORMATS)
-
 
 @dataclass(frozen=True, order=True)
 class NewsSitemap:
     """What was published in the last two days, in every language."""
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        return (NEWS_SITEMAP,)
+    def path(self) -> str:
+        return NEWS_SITEMAP
 
 
 @dataclass(frozen=True, order=True)
@@ -140,6 +131,20 @@ class SitemapLine:
 ListingPage = ListPage | ListFeeds | LatestFragment | ArchivePage | FeedArchive | NewsSitemap
 SitemapPart = Sitemap | SitemapLine
 Page = ItemAt | ListingPage | SitemapPart
+
+
+def paths_of(page: ListingPage | SitemapPart, feed_formats: Iterable[FeedFormat]) -> tuple[str, ...]:
+    """Return the paths of the page's files; the first path names the page's lock."""
+    match page:
+        case ListFeeds(listing):
+            return tuple(feed_path(listing.path, one.name) for one in feed_formats)
+        case FeedArchive(listing, month, number):
+            path = archive_path(listing, month, number)
+            return tuple(feed_path(path, one.name) for one in feed_formats if one.has_archives)
+        case SitemapLine():
+            return (page.sitemap.path,)
+        case _:
+            return (page.path,)
 
 
 def block_of(place: int, places: int) -> int:

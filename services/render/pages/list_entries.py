@@ -37,9 +37,10 @@ class ListEntryCache:
         key = (item.item.id, item.revision.number, item.path, item.released_at)
         found = self._kept.get(key)
         if found is None:
+            edition = self._edition
             found = ListEntry(
-                card=self._edition.theme.card(item),
-                feed_entry=feed_entry_of(item, self._edition.site, self._edition.base_url),
+                card=edition.theme.card(item),
+                feed_entry=feed_entry_of(item, edition.site, edition.base_url, edition.feed_formats),
             )
             self._kept[key] = found
             if len(self._kept) > _KEPT:

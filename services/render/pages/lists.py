@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from services.render.feeds.feed import Feed, atom, feed_head_of, json_feed, rss
+from services.render.feeds.feed import Feed, feed_head_of
 from services.render.output.files import File
 from services.render.pages.edition import Edition
 from services.render.pages.kinds import (
@@ -17,6 +17,7 @@ from services.render.pages.kinds import (
     ListPage,
     NewsSitemap,
     block_of,
+    paths_of,
 )
 from services.render.pages.list_entries import ListEntryCache
 from services.render.pages.list_reader import ListContent
@@ -26,7 +27,6 @@ from services.render.theme.view_models import Card, archive_path
 from shared.model.clock import to_ms
 from shared.model.items import PublicItem
 from shared.model.listings import Listing
-from shared.model.urls import feed_path
 
 
 class ListPages:
@@ -35,7 +35,12 @@ class ListPages:
     def __init__(self, edition: Edition, entries: ListEntryCache) -> None:
         self._site = edition.site
         self._edition = edition
+        self._feed_formats = edition.feed_formats
         self._entries = entries
+
+    def paths(self, page: ListingPage) -> tuple[str, ...]:
+        """Return where the page's files lie while it exists; the first path names its lock."""
+        return paths_of(page, self._feed_formats)
 
     def files(self, page: ListingPage, listed: ListContent) -> Sequence[File]:
         """Return the page's files; none for a page that does not exist (any more)."""
@@ -65,7 +70,7 @@ class ListPages:
                 content = news_sitemap(listed.items, self._site, self._edition.base_url)
             case _:
                 assert_never(page)
-        return [self._file(page.paths[0], content, listed)]
+        return [self._file(page.path, content, listed)]
 
     def _cards(self, items: Sequence[PublicItem]) -> Sequence[Card]:
         return [self._entries.of(item).card for item in items]
@@ -74,20 +79,14 @@ class ListPages:
         # A tag's feeds stay when its last item has gone, because they tell readers that it has gone.
         if listing.kind == "tag" and not listed.last_places:
             return ()
-        months = list(listed.last_places)
-        newest = months[-1] if months else None
-        feed = Feed(
-            head=feed_head_of(listing, self._site, self._edition.base_url, rsscloud=self._edition.rsscloud),
-            born=self._edition.record.born_at,
-            entries=[self._entries.of(item).feed_entry for item in listed.items],
-            tombstones=listed.tombstones,
-            prev_archive=newest
-            and self._archive(listing, newest, block_of(listed.last_places[newest], ARCHIVE_PLACES)),
-        )
+        feed = self._feed(listing, listed)
+        if listed.last_places:
+            month, last = list(listed.last_places.items())[-1]
+            feed = replace(feed, prev_archive=archive_path(listing, month, block_of(last, ARCHIVE_PLACES)))
+        without_archive = replace(feed, prev_archive=None)
         return [
-            self._file(feed_path(listing.path, "rss"), rss(feed), listed),
-            self._file(feed_path(listing.path, "atom"), atom(feed), listed),
-            self._file(feed_path(listing.path, "json"), json_feed(replace(feed, prev_archive=None)), listed),
+            self._file(path, one.render(feed if one.has_archives else without_archive), listed)
+            for one, path in zip(self._feed_formats, self.paths(ListFeeds(listing)), strict=True)
         ]
 
     def _feed_archive_files(self, page: FeedArchive, listed: ListContent) -> Sequence[File]:
@@ -95,20 +94,22 @@ class ListPages:
         if number > block_of(listed.last_places.get(month, 0), ARCHIVE_PLACES):
             return ()
         beside = neighbours(listed.last_places, month, number)
-        feed = Feed(
+        feed = replace(
+            self._feed(listing, listed),
+            archive=archive_path(listing, month, number),
+            prev_archive=beside.previous and archive_path(listing, *beside.previous),
+            next_archive=beside.following and archive_path(listing, *beside.following),
+        )
+        formats = [one for one in self._feed_formats if one.has_archives]
+        return [self._file(path, one.render(feed), listed) for one, path in zip(formats, self.paths(page), strict=True)]
+
+    def _feed(self, listing: Listing, listed: ListContent) -> Feed:
+        return Feed(
             head=feed_head_of(listing, self._site, self._edition.base_url, rsscloud=self._edition.rsscloud),
             born=self._edition.record.born_at,
             entries=[self._entries.of(item).feed_entry for item in listed.items],
-            archive=self._archive(listing, month, number),
-            prev_archive=beside.previous and self._archive(listing, *beside.previous),
-            next_archive=beside.following and self._archive(listing, *beside.following),
+            tombstones=listed.tombstones,
         )
-        rss_path, atom_path = page.paths
-        return [self._file(rss_path, rss(feed), listed), self._file(atom_path, atom(feed), listed)]
-
-    @staticmethod
-    def _archive(listing: Listing, month: str, number: int) -> str:
-        return archive_path(listing, month, number)
 
     @staticmethod
     def _file(path: str, content: bytes, listed: ListContent) -> File:

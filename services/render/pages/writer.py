@@ -91,13 +91,13 @@ class PageWriter:
         pages = list(pages)
         sitemaps = [page for page in pages if isinstance(page, Sitemap | SitemapLine)]
         lists = [page for page in pages if not isinstance(page, Sitemap | SitemapLine)]
-        for chunk in chunks_of(sorted(set(lists), key=lambda page: page.paths), _AT_ONCE):
+        for chunk in chunks_of(sorted(set(lists), key=self._lists.paths), _AT_ONCE):
             await self._write_chunk(chunk, written)
         await self._sitemaps.refresh(sitemaps, lambda items: self._write_missing(items, written), written)
 
     async def _write_chunk(self, chunk: Sequence[ListingPage], written: Written) -> None:
         while chunk:
-            async with self._output.locked("lists", [page.paths[0] for page in chunk]):
+            async with self._output.locked("lists", [self._lists.paths(page)[0] for page in chunk]):
                 listed = await self._reader.read(chunk)
                 missing = self._missing(item for page in chunk for item in listed[page].items)
                 faults = self._faults(listed, {item.path for item in missing})
@@ -130,7 +130,7 @@ class PageWriter:
     def _put_list(self, page: ListingPage, files: Sequence[File], written: Written) -> None:
         for file in files:
             self._put(file, written)
-        for path in page.paths if not files else ():
+        for path in self._lists.paths(page) if not files else ():
             self._remove(path, written)
 
     async def remove_items(self, paths: Iterable[str], written: Written) -> None:

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
+from services.render.feeds.feed import FeedFormat
+from services.render.feeds.formats import FEED_FORMATS
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
 from shared.model.items import Revision
 from shared.model.listings import Listing
-from shared.model.urls import FEED_FORMATS, feed_path
+from shared.model.urls import feed_path
 from shared.store import keys
 from shared.store.receipts import NO_FILES, REVISIONS_KEPT, ShownFiles
 from shared.store.scripts import load_script
@@ -43,10 +45,16 @@ _JUST_NOW = BatchAge()
 
 
 def announced_event(
-    event: ItemEvent, revision: Revision, listings: Iterable[Listing], identity: tuple[str, str], base_url: str
+    event: ItemEvent,
+    revision: Revision,
+    listings: Iterable[Listing],
+    identity: tuple[str, str],
+    base_url: str,
+    *,
+    feed_formats: Sequence[FeedFormat] = FEED_FORMATS,
 ) -> AnnouncedEvent:
     """Return what is told of the event: a minor revision concerns feeds only."""
-    feeds = tuple(feed_path(listing.path, one) for listing in sorted(listings) for one in FEED_FORMATS)
+    feeds = tuple(feed_path(listing.path, one.name) for listing in sorted(listings) for one in feed_formats)
     if event.type == "item.revised.v1" and event.update_type == "minor":
         return AnnouncedEvent(event.id, FEEDS_CHANGED, event.occurred_at.isoformat(), event.trace_id, "", feeds)
     body = webhook_body(event.type, event.occurred_at, _data(event, revision, identity, feeds, base_url))

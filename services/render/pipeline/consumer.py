@@ -9,6 +9,7 @@ import structlog
 
 from services.render.output.written import Written
 from services.render.pages.edition import Edition
+from services.render.pages.kinds import paths_of
 from services.render.pages.months import Months, places_left
 from services.render.pages.public_items import PublicItems
 from services.render.pages.writer import PageWriter
@@ -89,6 +90,7 @@ class ItemEventConsumer:
         self._site = edition.site
         self._theme = edition.theme
         self._base_url = edition.base_url
+        self._feed_formats = edition.feed_formats
         self._store = store
         self._public_items = public_items
         self._months = months
@@ -151,7 +153,8 @@ class ItemEventConsumer:
         shown = []
         for one, change, pages in zip(batch, changes, lists, strict=True):
             linking = {others[member].path for member in one.translations if member in others}
-            shown.append(shown_files(paths_concerned([change]) | linking, pages, written))
+            listing = [path for page in pages for path in paths_of(page, self._feed_formats)]
+            shown.append(shown_files(paths_concerned([change]) | linking, listing, written))
         return written, shown
 
     async def _changes(self, batch: Sequence[_BatchEvent]) -> Sequence[Change]:
@@ -248,6 +251,7 @@ class ItemEventConsumer:
             listings_concerned(one.change),
             (item.source, item.external_id),
             self._base_url,
+            feed_formats=self._feed_formats,
         )
         return Announcement(one.entry, one.event, told, shown=shown)
 

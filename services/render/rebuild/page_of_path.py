@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from services.render.feeds.feed import FeedFormat
 from services.render.pages.kinds import (
     NEWS_SITEMAP,
     ArchivePage,
@@ -17,16 +18,16 @@ from services.render.pages.kinds import (
 )
 from shared.model.listings import Listing
 from shared.model.site_file import Site
-from shared.model.urls import FEED_FORMATS, FRAGMENTS
+from shared.model.urls import FRAGMENTS
 
 _SITEMAP = re.compile(r"/sitemaps/([^/]+)/([0-9]{4})-([0-9]{2})-([0-9]+)\.xml")
 _FRAGMENT = re.compile(re.escape(FRAGMENTS) + r"/([^/]+)/latest\.html")
-_FEED = re.compile(rf"(.*/)feed\.(?:{'|'.join(FEED_FORMATS)})")
+_FEED = re.compile(r"(.*/)feed\.(.+)")
 _MONTH = re.compile(r"(.*/)([0-9]{4})/([0-9]{2})/(?:page/([0-9]+)/)?")
 _ITEM = re.compile(r"/[^/]+(?:/[^/]+)+/[0-9]{4}/[0-9]{2}/[^/]+/")
 
 
-def pages_named(path: str, site: Site) -> Iterable[Page]:
+def pages_named(path: str, site: Site, feed_formats: Iterable[FeedFormat]) -> Iterable[Page]:
     """Yield the pages that may have a file at `path`; none for a path that no page of this site has."""
     if path == NEWS_SITEMAP:
         yield NewsSitemap()
@@ -35,7 +36,7 @@ def pages_named(path: str, site: Site) -> Iterable[Page]:
     elif found := _FRAGMENT.fullmatch(path):
         yield LatestFragment(found[1])
     elif found := _FEED.fullmatch(path):
-        yield from _feeds_of(found[1])
+        yield from _feeds_of(found[1]) if found[2] in {one.name for one in feed_formats} else ()
     elif found := _MONTH.fullmatch(path):
         for listing in _listing_at(found[1]):
             yield ArchivePage(listing, found[2] + found[3], int(found[4] or 1))

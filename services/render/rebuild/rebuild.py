@@ -102,6 +102,7 @@ class Rebuild:
         self._redis = redis
         self._site = edition.site
         self._record = edition.record
+        self._feed_formats = edition.feed_formats
         self._every_list = EveryList(redis, edition.site)
         self._files = SiteFiles(edition)
         self._preparation = tools.preparation
@@ -214,7 +215,7 @@ class Rebuild:
         ]
         stale = []
         for done, path in enumerate(unknown):
-            pages = list(pages_named(path, self._site)) if self._may_be_page(path) else []
+            pages = list(pages_named(path, self._site, self._feed_formats)) if self._may_be_page(path) else []
             await self._write(pages)
             if not pages:
                 self._output.remove(path)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from markupsafe import Markup
 
@@ -11,10 +11,20 @@ from services.render.theme.view_models import Place, in_language, listing_name, 
 from shared.model.items import Image
 from shared.model.listings import Listing
 from shared.model.site_file import Site
-from shared.model.urls import FEED_FORMATS, feed_path, home_path, latest_fragment_path, section_path
+from shared.model.urls import feed_path, home_path, latest_fragment_path, section_path
 
-_FEED_NAMES = {"rss": "RSS", "atom": "Atom", "json": "JSON Feed"}
-_FEED_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+
+class OfferedFormat(Protocol):
+    """A format of feeds, as far as pages name it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def media_type(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,14 @@ class Frame:
     feeds: Sequence[FeedLink]
 
 
-def frame_of(site: Site, language: Language, standing: Sequence[tuple[str, str]], *, search: bool) -> Frame:
+def frame_of(
+    site: Site,
+    language: Language,
+    standing: Sequence[tuple[str, str]],
+    *,
+    feed_formats: Sequence[OfferedFormat],
+    search: bool,
+) -> Frame:
     """Return what the pages of the language share."""
     lang = language.tag
     organisation = site.organisation
@@ -102,21 +119,16 @@ def frame_of(site: Site, language: Language, standing: Sequence[tuple[str, str]]
         standing=[Place(page_title, f"{home}{slug}/") for slug, page_title in standing],
         latest_fragment=latest_fragment_path(lang) if site.latest_sections else None,
         search=f"{home}search/" if search else None,
-        feeds=feed_links(Listing(lang, "home"), site),
+        feeds=feed_links(Listing(lang, "home"), site, feed_formats),
     )
 
 
-def feed_links(listing: Listing, site: Site) -> Sequence[FeedLink]:
+def feed_links(listing: Listing, site: Site, feed_formats: Sequence[OfferedFormat]) -> Sequence[FeedLink]:
     """Return the listing's feeds as pages offer them."""
     name = listing_name(listing, site)
     return [
-        FeedLink(
-            _FEED_NAMES[feed_format],
-            f"{name} ({_FEED_NAMES[feed_format]})",
-            _FEED_TYPES[feed_format],
-            feed_path(listing.path, feed_format),
-        )
-        for feed_format in FEED_FORMATS
+        FeedLink(one.title, f"{name} ({one.title})", one.media_type, feed_path(listing.path, one.name))
+        for one in feed_formats
     ]
 
 

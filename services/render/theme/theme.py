@@ -11,7 +11,16 @@ from markupsafe import Markup
 
 from services.render.text.language import Language, language_of
 from services.render.theme.files import ThemeFiles
-from services.render.theme.frame import Alternate, Frame, Head, feed_links, frame_of, listing_alternates
+from services.render.theme.frame import (
+    Alternate,
+    FeedLink,
+    Frame,
+    Head,
+    OfferedFormat,
+    feed_links,
+    frame_of,
+    listing_alternates,
+)
 from services.render.theme.search_results import SearchResults
 from services.render.theme.structured_data import item_json_ld
 from services.render.theme.view_models import (
@@ -52,11 +61,13 @@ class Theme:
         base_url: str,
         theme_dir: Path | None = None,
         *,
+        feed_formats: Sequence[OfferedFormat],
         standing: Standing | None = None,
         search: bool = False,
     ) -> None:
         self._site = site
         self._base_url = base_url
+        self._feed_formats = feed_formats
         self._standing = standing or {}
         self._search = search
         self._files = ThemeFiles(theme_dir)
@@ -89,7 +100,7 @@ class Theme:
             og_title=page.card.title,
             og_type="article",
             alternates=[Alternate(revision.lang, item.path), *others],
-            feeds=feed_links(Listing(revision.lang, "section", revision.section), self._site),
+            feeds=self._feeds(Listing(revision.lang, "section", revision.section)),
             image=page.card.image,
             json_ld=item_json_ld(item, page, self._site, self._base_url),
         )
@@ -179,7 +190,7 @@ class Theme:
             title=f"{title} — {self._frame(lang).title}",
             path=path,
             alternates=[Alternate(lang, path), *alternates],
-            feeds=feed_links(Listing(lang, "home"), self._site),
+            feeds=self._feeds(Listing(lang, "home")),
         )
         # Its caller answers for it: standing pages come from the institution's own folder.
         return self._render("standing.html", lang, head, title=title, body=Markup(html))  # noqa: S704
@@ -219,8 +230,11 @@ class Theme:
             path=path,
             description=in_language(self._site.description, listing.lang, self._site),
             alternates=listing_alternates(listing, self._site) if alternates is None else alternates,
-            feeds=feed_links(listing, self._site),
+            feeds=self._feeds(listing),
         )
+
+    def _feeds(self, listing: Listing) -> Sequence[FeedLink]:
+        return feed_links(listing, self._site, self._feed_formats)
 
     def _unlisted_head(self, lang: str, title: str) -> Head:
         return Head(title=f"{title} — {self._frame(lang).title}", path=home_path(lang), is_indexed=False)
@@ -247,7 +261,13 @@ class Theme:
         return Place(name, archive_path(listing, month))
 
     def _make_frame(self, lang: str) -> Frame:
-        return frame_of(self._site, self.language(lang), self._standing.get(lang, ()), search=self._search)
+        return frame_of(
+            self._site,
+            self.language(lang),
+            self._standing.get(lang, ()),
+            feed_formats=self._feed_formats,
+            search=self._search,
+        )
 
     def _make_language(self, tag: str) -> Language:
         return language_of(tag, self._catalogues)

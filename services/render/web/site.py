@@ -10,15 +10,12 @@ from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.web.answers import SECURITY_HEADERS, SiteAnswers
 from services.render.web.includes import Body, read_body
-from shared.model.urls import FEED_MEDIA_TYPES, FRAGMENTS, MAX_PATH_CHARS, link_header
+from shared.model.urls import FRAGMENTS, MAX_PATH_CHARS, link_header
 from shared.store.item_store import ItemStore
 from shared.store.redirects import redirect_target
 
-_MEDIA_TYPES = {
+_CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
-    ".rss": FEED_MEDIA_TYPES["rss"],
-    ".atom": FEED_MEDIA_TYPES["atom"],
-    ".json": FEED_MEDIA_TYPES["json"],
     ".xml": "application/xml; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -43,6 +40,7 @@ class SiteRoutes:
         self._site = edition.site
         self._theme = edition.theme
         self._base_url = edition.base_url
+        self._content_types = _CONTENT_TYPES | {f".{one.name}": one.content_type for one in edition.feed_formats}
         self._answers = answers
         self.router = APIRouter(include_in_schema=False)
         self.router.add_api_route("/{path:path}", self.get, methods=["GET", "HEAD"])
@@ -62,7 +60,7 @@ class SiteRoutes:
             **SECURITY_HEADERS,
             "ETag": body.etag,
             "Cache-Control": "public, max-age=31536000, immutable" if path.startswith("/static/") else "no-cache",
-            "Content-Type": _media_type(path),
+            "Content-Type": self._content_type(path),
         }
         if body.modified is not None:
             headers["Last-Modified"] = formatdate(body.modified, usegmt=True)
@@ -72,6 +70,10 @@ class SiteRoutes:
         if _is_known(request, body):
             return Response(status_code=304, headers=headers)
         return Response(body.content, headers=headers)
+
+    def _content_type(self, path: str) -> str:
+        suffix = ".html" if path.endswith("/") else PurePosixPath(path).suffix.lower()
+        return self._content_types.get(suffix, "application/octet-stream")
 
     async def _without_file(self, path: str) -> Response:
         page_path = path if path.endswith("/") else path + "/"
@@ -100,11 +102,6 @@ def _is_servable(path: str) -> bool:
         return False
     segments = path.removeprefix("/").removesuffix("/").split("/")
     return all(segment and not segment.startswith(".") for segment in segments)
-
-
-def _media_type(path: str) -> str:
-    suffix = ".html" if path.endswith("/") else PurePosixPath(path).suffix.lower()
-    return _MEDIA_TYPES.get(suffix, "application/octet-stream")
 
 
 def _is_known(request: Request, body: Body) -> bool:

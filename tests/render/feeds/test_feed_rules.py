@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Any
 
 import pytest
 from lxml import etree
 
-from services.render.feeds.feed import Feed, Tombstone, atom, feed_entry_of, feed_head_of, json_feed, rss
+from services.render.feeds.atom import ATOM
+from services.render.feeds.feed import Feed, FeedFormat, Tombstone, feed_entry_of, feed_head_of
+from services.render.feeds.formats import FEED_FORMATS
+from services.render.feeds.json_feed import JSON_FEED
+from services.render.feeds.rss import RSS
 from shared.model.ids import item_id
 from shared.model.items import Attachment, Image, PublicItem
 from shared.model.listings import Listing
@@ -41,7 +44,7 @@ def every_feed() -> tuple[Feed, ...]:
     """Return a feed that readers subscribe to, one of its archives, and an empty one."""
     site = a_site()
     head = feed_head_of(Listing("ar", "section", "documents"), site, BASE_URL)
-    entries = [feed_entry_of(item, site, BASE_URL) for item in awkward_items()]
+    entries = [feed_entry_of(item, site, BASE_URL, FEED_FORMATS) for item in awkward_items()]
     tombstones = [Tombstone(item_id("press", "gone"), PUBLISHED + timedelta(days=1), "Replaced <b>")]
     feed = Feed(head, datetime(2020, 1, 1, tzinfo=UTC), entries, tombstones, prev_archive="/ar/documents/2023/06/")
     archive = replace(feed, archive="/ar/documents/2023/07/", next_archive="/ar/documents/2023/08/")
@@ -146,32 +149,32 @@ def holds(rule: str, document: bytes) -> bool:
 
 @pytest.mark.parametrize("rule", RSS_RULES.values(), ids=RSS_RULES)
 def test_rss_keeps_the_profile_s_rule_that(rule: str) -> None:
-    assert all(holds(rule, rss(feed)) for feed in every_feed())
+    assert all(holds(rule, RSS.render(feed)) for feed in every_feed())
 
 
 @pytest.mark.parametrize("rule", ATOM_RULES.values(), ids=ATOM_RULES)
 def test_atom_keeps_the_specification_s_rule_that(rule: str) -> None:
-    assert all(holds(rule, atom(feed)) for feed in every_feed())
+    assert all(holds(rule, ATOM.render(feed)) for feed in every_feed())
 
 
-@pytest.mark.parametrize("write", [rss, atom])
+@pytest.mark.parametrize("form", [RSS, ATOM], ids=lambda form: form.name)
 @pytest.mark.parametrize("rule", ARCHIVE_RULES.values(), ids=ARCHIVE_RULES)
-def test_an_archive_keeps_the_rule_that(rule: str, write: Any) -> None:
+def test_an_archive_keeps_the_rule_that(rule: str, form: FeedFormat) -> None:
     archives = [feed for feed in every_feed() if feed.archive]
 
     assert archives
-    assert all(holds(rule, write(feed)) for feed in archives)
+    assert all(holds(rule, form.render(feed)) for feed in archives)
 
 
-@pytest.mark.parametrize("write", [rss, atom])
+@pytest.mark.parametrize("form", [RSS, ATOM], ids=lambda form: form.name)
 @pytest.mark.parametrize("rule", SUBSCRIBED_RULES.values(), ids=SUBSCRIBED_RULES)
-def test_what_readers_subscribe_to_keeps_the_rule_that(rule: str, write: Any) -> None:
-    assert all(holds(rule, write(feed)) for feed in every_feed() if feed.archive is None)
+def test_what_readers_subscribe_to_keeps_the_rule_that(rule: str, form: FeedFormat) -> None:
+    assert all(holds(rule, form.render(feed)) for feed in every_feed() if feed.archive is None)
 
 
 def test_dates_in_rss_are_english_whatever_the_language_and_none_is_after_the_build() -> None:
     for feed in every_feed():
-        tree = etree.fromstring(rss(feed))
+        tree = etree.fromstring(RSS.render(feed))
         dates = [str(text) for text in tree.itertext("pubDate", "lastBuildDate")]
         assert all(RFC_822.fullmatch(date) for date in dates)
         assert max(map(parsedate_to_datetime, dates)) == parsedate_to_datetime(dates[0])
@@ -179,7 +182,7 @@ def test_dates_in_rss_are_english_whatever_the_language_and_none_is_after_the_bu
 
 def test_dates_in_atom_are_those_of_the_internet_and_the_feed_is_as_new_as_its_newest_entry() -> None:
     for feed in every_feed():
-        tree = etree.fromstring(atom(feed))
+        tree = etree.fromstring(ATOM.render(feed))
         updated = [str(text) for text in tree.itertext(f"{{{NAMES['a']}}}updated")]
         published = [str(text) for text in tree.itertext(f"{{{NAMES['a']}}}published")]
         deleted = [str(one.get("when")) for one in tree.iter(f"{{{NAMES['at']}}}deleted-entry")]
@@ -189,7 +192,7 @@ def test_dates_in_atom_are_those_of_the_internet_and_the_feed_is_as_new_as_its_n
 
 
 def test_json_feeds_keep_the_rules_of_version_1_1() -> None:
-    for feed in map(json.loads, map(json_feed, every_feed())):
+    for feed in map(json.loads, map(JSON_FEED.render, every_feed())):
         assert feed["version"] == "https://jsonfeed.org/version/1.1"
         assert feed["title"]
         assert feed["language"] == "ar"
@@ -211,8 +214,8 @@ def test_json_feeds_keep_the_rules_of_version_1_1() -> None:
 
 def test_the_three_formats_hold_the_same_items_in_the_same_order() -> None:
     for feed in every_feed():
-        in_rss = [guid.text for guid in etree.fromstring(rss(feed)).iter("guid")]
-        in_atom = etree.fromstring(atom(feed)).xpath("//a:entry/a:id/text()", namespaces=NAMES)
-        in_json = [item["id"] for item in json.loads(json_feed(feed))["items"]]
+        in_rss = [guid.text for guid in etree.fromstring(RSS.render(feed)).iter("guid")]
+        in_atom = etree.fromstring(ATOM.render(feed)).xpath("//a:entry/a:id/text()", namespaces=NAMES)
+        in_json = [item["id"] for item in json.loads(JSON_FEED.render(feed))["items"]]
 
         assert in_rss == in_atom == in_json

@@ -6,24 +6,18 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.render.rebuild.publishing_load import PublishingLoad
 from services.render.text.stemming import fold, marked, stem, terms_of
-from shared.http import errors
 from shared.model.items import Withdrawal
-from tests.render.newsroom import FIRST_DAY, Press, a_press
+from tests.render.newsroom import FIRST_DAY, Press, a_press, reading
 
 
 @pytest.fixture
 async def http(press: Press) -> AsyncIterator[httpx.AsyncClient]:
     """A reader of the press's site."""
-    app = FastAPI()
-    errors.install(app)
-    for router in press.rendering.routes:
-        app.include_router(router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=press.settings.base_url) as client:
+    async with reading(press) as client:
         yield client
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from lxml import html
 
+from services.render.feeds.formats import FEED_FORMATS
 from services.render.theme.theme import Theme
 from services.render.theme.view_models import Translation
 from shared.model.items import Image, Withdrawal
@@ -25,7 +26,7 @@ SECTION_LISTING = Listing("en", "section", "documents")
 
 @pytest.fixture(scope="module")
 def theme() -> Theme:
-    return Theme(a_site(), BASE_URL, search=True)
+    return Theme(a_site(), BASE_URL, feed_formats=FEED_FORMATS, search=True)
 
 
 def test_an_article_reads_title_date_and_text_and_nothing_between(theme: Theme) -> None:
@@ -54,7 +55,7 @@ def test_the_column_is_included_after_the_article(theme: Theme) -> None:
 def test_a_site_without_a_latest_section_has_no_column() -> None:
     plain = a_site(sections=[a_site().sections[0].model_dump()])
 
-    assert b"#include" not in Theme(plain, BASE_URL).item_page(an_item(), ())
+    assert b"#include" not in Theme(plain, BASE_URL, feed_formats=FEED_FORMATS).item_page(an_item(), ())
 
 
 def test_a_document_in_the_column_reads_in_the_order_of_a_gazette(theme: Theme) -> None:
@@ -122,7 +123,7 @@ def test_an_archive_page_leads_to_its_neighbours(theme: Theme) -> None:
 
 
 def test_the_footer_links_to_the_standing_pages_that_there_are() -> None:
-    theme = Theme(a_site(), BASE_URL, standing={"en": [("contacts", "Contacts")]})
+    theme = Theme(a_site(), BASE_URL, feed_formats=FEED_FORMATS, standing={"en": [("contacts", "Contacts")]})
 
     page = html.document_fromstring(theme.not_found_page("en"))
 
@@ -131,7 +132,7 @@ def test_the_footer_links_to_the_standing_pages_that_there_are() -> None:
 
 def test_search_is_offered_only_where_there_is_one(theme: Theme) -> None:
     assert b'action="/en/search/"' in theme.not_found_page("en")
-    assert b"<form" not in Theme(a_site(), BASE_URL).not_found_page("en")
+    assert b"<form" not in Theme(a_site(), BASE_URL, feed_formats=FEED_FORMATS).not_found_page("en")
 
 
 def test_an_institution_changes_one_block_of_a_shipped_template(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_an_institution_changes_one_block_of_a_shipped_template(tmp_path: Path) 
     own = '{% extends "shipped/not_found.html" %}{% block content %}<h1>Lost at sea</h1>{% endblock %}'
     (tmp_path / "templates" / "not_found.html").write_text(own)
 
-    page = Theme(a_site(), BASE_URL, tmp_path).not_found_page("en").decode()
+    page = Theme(a_site(), BASE_URL, tmp_path, feed_formats=FEED_FORMATS).not_found_page("en").decode()
 
     assert "<h1>Lost at sea</h1>" in page
     assert "Skip to content" in page

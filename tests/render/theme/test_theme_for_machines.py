@@ -10,6 +10,7 @@ import pytest
 from lxml import html
 from lxml.html import HtmlElement
 
+from services.render.feeds.formats import FEED_FORMATS
 from services.render.theme.theme import Theme
 from services.render.theme.view_models import Translation
 from shared.model.items import Attachment, DocumentData, Image, Withdrawal
@@ -31,7 +32,7 @@ HOSTILE = "</script><script>alert(1)</script><!--#exec cmd='id' --> & \" '"
 
 @pytest.fixture(scope="module")
 def theme() -> Theme:
-    return Theme(a_site(), BASE_URL, search=True)
+    return Theme(a_site(), BASE_URL, feed_formats=FEED_FORMATS, search=True)
 
 
 def every_page(theme: Theme) -> dict[str, bytes]:
@@ -225,7 +226,7 @@ def test_parts_in_another_language_say_so(theme: Theme) -> None:
 
 
 def test_the_home_page_of_a_site_without_a_description_tells_its_sections(theme: Theme) -> None:
-    described = Theme(a_site(description={"en": "What the ministry does."}), BASE_URL)
+    described = Theme(a_site(description={"en": "What the ministry does."}), BASE_URL, feed_formats=FEED_FORMATS)
 
     pages = [html.document_fromstring(one.home_page("en", [])) for one in (theme, described)]
 
@@ -250,7 +251,7 @@ def test_every_page_has_a_title_of_its_own(theme: Theme) -> None:
 
 
 def test_two_themes_of_the_same_files_write_the_same_bytes(theme: Theme) -> None:
-    again = Theme(a_site(), BASE_URL, search=True)
+    again = Theme(a_site(), BASE_URL, feed_formats=FEED_FORMATS, search=True)
 
     assert every_page(again) == every_page(theme)
     assert again.fingerprint == theme.fingerprint

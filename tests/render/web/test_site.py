@@ -4,20 +4,16 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from shared.model.items import Withdrawal
-from tests.render.newsroom import Press
+from tests.render.newsroom import Press, reading
 
 
 @pytest.fixture
 async def http(press: Press) -> AsyncIterator[httpx.AsyncClient]:
     """A reader of the press's site."""
     await press.rendering.rebuild.run()
-    app = FastAPI()
-    for router in press.rendering.routes:
-        app.include_router(router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=press.settings.base_url) as client:
+    async with reading(press) as client:
         yield client
 
 
