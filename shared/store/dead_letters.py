@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from shared.model.clock import from_ms
 from shared.runtime.metrics import dead_letters_total
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class DeadLetters:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._bury = load_script(redis, __name__, "bury_entry.lua")
-        self._replay = load_script(redis, __name__, "replay_letter.lua")
+        self._bury = Script(redis, __name__, "bury_entry.lua")
+        self._replay = Script(redis, __name__, "replay_letter.lua")
 
     async def bury(self, stream: str, group: str, entry_id: str, reason: str) -> None:
         """Move a pending entry to the dead letters and acknowledge it; doing it again changes nothing."""
-        if await self._bury(keys=[stream, keys.DEAD_LETTERS], args=[group, entry_id, reason]):
+        if await self._bury([stream, keys.DEAD_LETTERS], {"group": group, "entry": entry_id, "reason": reason}):
             dead_letters_total.labels(stream).inc()
 
     async def newest(self, count: int) -> Sequence[DeadLetter]:
@@ -53,7 +53,7 @@ class DeadLetters:
 
     async def replay(self, letter_id: str) -> bool:
         """Put the letter's event back into `items`; return False where there is no such letter."""
-        return bool(await self._replay(keys=[keys.ITEMS_STREAM, keys.DEAD_LETTERS], args=[letter_id]))
+        return bool(await self._replay([keys.ITEMS_STREAM, keys.DEAD_LETTERS], {"letter": letter_id}))
 
 
 def _letter(letter_id: str, letter: dict[str, str]) -> DeadLetter:

@@ -13,7 +13,7 @@ from shared.model.ids import ItemId
 from shared.model.items import Item, PublicItem, Revision, State
 from shared.model.listings import Listing
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 _FIELDS = (
     "source",
@@ -59,7 +59,7 @@ class ItemStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._read_items = load_script(redis, __name__, "read_items.lua")
+        self._read_items = Script(redis, __name__, "read_items.lua")
 
     async def now(self) -> datetime:
         """Return the store's time."""
@@ -82,7 +82,7 @@ class ItemStore:
         rows: list[list[str | None]] = []
         for start in range(0, len(ids), _READ_AT_ONCE):
             chunk = [keys.item(item_id) for item_id in ids[start : start + _READ_AT_ONCE]]
-            rows += await self._read_items(keys=chunk, args=_FIELDS)
+            rows += await self._read_items(chunk, {"fields": _FIELDS})
         return [_item(item_id, row) for item_id, row in zip(ids, rows, strict=True)]
 
     async def revisions(self, wanted: Sequence[tuple[ItemId, int]]) -> list[Revision | None]:

@@ -1,6 +1,5 @@
 """Write a revision of an item with everything that follows from it, as one step of the store."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from shared.runtime.tracing import record
 from shared.store import keys
 from shared.store.item_indexes import Indexes, Op, index_ops, tombstone_ops
 from shared.store.replication import Replication
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 WriteStatus = Literal["written", "moved", "path", "translation"]
 _STATUSES: Mapping[str, WriteStatus] = {
@@ -74,7 +73,7 @@ class ItemWriter:
 
     def __init__(self, redis: Redis, site: Site, wait_replicas: int = 0) -> None:
         self._redis = redis
-        self._script = load_script(redis, __name__, "write_item.lua")
+        self._script = Script(redis, __name__, "write_item.lua")
         self._site = site
         self._replication = Replication(redis, wait_replicas)
 
@@ -108,7 +107,7 @@ class ItemWriter:
                 keys.AUDIT,
                 *indexes.keys,
             ],
-            json.dumps(_spelled(write, left, entered, ops), ensure_ascii=False),
+            _spelled(write, left, entered, ops),
         )
         if write.event is not None and status == "written":
             written = event_id(item_id, write.after.public)
@@ -119,12 +118,12 @@ class ItemWriter:
         """Return once everything written so far is on as many replicas as the settings ask for."""
         await self._replication.confirm()
 
-    async def _run(self, script_keys: list[str], argument: str) -> Sequence[str]:
+    async def _run(self, script_keys: Sequence[str], argument: Mapping[str, object]) -> Sequence[str]:
         if not self._replication.is_wanted:
-            answer: Sequence[str] = await self._script(keys=script_keys, args=[argument])
+            answer: Sequence[str] = await self._script(script_keys, argument)
             return answer
         async with self._redis.pipeline(transaction=False) as pipe:
-            await self._script(keys=script_keys, args=[argument], client=pipe)
+            self._script.stage(pipe, script_keys, argument)
             (answer,) = await self._replication.execute(pipe)
             return answer
 

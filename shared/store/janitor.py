@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 log = structlog.get_logger()
 
@@ -42,8 +42,8 @@ class Janitor:
         self._redis = redis
         self._retention = retention
         self._passed = passed
-        self._trim = load_script(redis, __name__, "trim_stream.lua")
-        self._reap = load_script(redis, __name__, "reap_consumers.lua")
+        self._trim = Script(redis, __name__, "trim_stream.lua")
+        self._reap = Script(redis, __name__, "reap_consumers.lua")
 
     async def run(self) -> None:
         """Tidy now and then, until cancelled."""
@@ -61,13 +61,13 @@ class Janitor:
         removed = 0
         while floor is not None:
             count = await self._trim(
-                keys=[self._retention.stream, keys.TRIMMED],
-                args=[_TRIM_AT_ONCE, keep_ms, floor, *self._retention.groups],
+                [self._retention.stream, keys.TRIMMED],
+                {"most": _TRIM_AT_ONCE, "keep_ms": keep_ms, "floor": floor, "groups": self._retention.groups},
             )
             removed += count
             if count < _TRIM_AT_ONCE:
                 break
         for group in self._retention.groups:
             reap_ms = int(_REAP_AFTER.total_seconds() * 1000)
-            await self._reap(keys=[self._retention.stream], args=[group, reap_ms])
+            await self._reap([self._retention.stream], {"group": group, "idle_ms": reap_ms})
         return removed

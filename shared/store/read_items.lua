@@ -1,6 +1,8 @@
 -- Read fields of many hashes: as a command of its own, each would cost its sender ten times as much.
--- KEYS the hashes   ARGV the fields
+-- KEYS the hashes
+-- ARGV 1 JSON: fields
 -- Returns for each hash its fields' values.
+local fields = cjson.decode(ARGV[1]).fields
 local rows = {}
-for place, key in ipairs(KEYS) do rows[place] = redis.call('HMGET', key, unpack(ARGV)) end
+for place, key in ipairs(KEYS) do rows[place] = redis.call('HMGET', key, unpack(fields)) end
 return rows

@@ -8,18 +8,15 @@ connection when one node says that it is down. What is left when its plain clien
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.commands.core import AsyncScript
 from redis.crc import key_slot
 from redis.exceptions import (
     AskError,
     ClusterDownError,
     MovedError,
-    NoScriptError,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -41,7 +38,7 @@ _AWAY = (StoreConnectionError, StoreTimeoutError, ClusterDownError, OSError)
 _PASSING = (*_AWAY, AskError, TryAgainError)
 _EVERYWHERE = frozenset({"SCRIPT FLUSH", "FLUSHALL"})
 # Commands without a key; they go where the keys beside them go, or else to the content's master.
-_KEYLESS = frozenset({"TIME", "INFO", "PING", "CONFIG GET", "CLUSTER SLOTS", "SCAN", "SCRIPT LOAD", "WAIT"})
+_KEYLESS = frozenset({"TIME", "INFO", "PING", "CONFIG GET", "CLUSTER SLOTS", "SCAN", "WAIT"})
 
 # Any: redis-py's types of arguments and of what servers answer.
 _Command = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -56,13 +53,8 @@ class ClusterClient(Redis):
         super().__init__()
         self._topology = Topology(seeds, connect)
         self._home = _slot(home)
-        self._scripts: dict[Any, str] = {}
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # Any: see _Command
-        if args[0] == "SCRIPT LOAD":
-            digest = (await self.on_masters(*args))[0]
-            self._scripts[digest] = args[1]
-            return digest
         if args[0] == "DBSIZE":
             return sum(await self.on_masters(*args))
         if args[0] in _EVERYWHERE:
@@ -88,12 +80,6 @@ class ClusterClient(Redis):
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "ClusterPipeline":  # noqa: ARG002 - as redis-py has it
         return ClusterPipeline(self, is_transaction=transaction)
-
-    def register_script(self, script: Any) -> AsyncScript:  # type: ignore[override] # Any: see _Command
-        """Take note of it: a master that has just become one knows none, and is told again."""
-        registered = super().register_script(script)
-        self._scripts[registered.sha] = script
-        return registered
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: ARG002 - as redis-py has it
         await self._topology.aclose()
@@ -149,24 +135,16 @@ class ClusterClient(Redis):
         for node, slots in by_node.items():
             for slot in slots:
                 for place in waiting[slot]:
-                    if self._is_passing(commands[place], answers[place]):
+                    if isinstance(answers[place], _PASSING):
                         again[slot], reason = waiting[slot], answers[place]
-                        await self._learn(node, commands[place], answers[place])
+                        self._learn(node, answers[place])
         return again, reason
 
-    def _is_passing(self, command: _Command, answer: Any) -> bool:  # Any: see _Command
-        if isinstance(answer, NoScriptError):
-            return command[0][1] in self._scripts
-        return isinstance(answer, _PASSING)
-
-    async def _learn(self, node: Redis, command: _Command, error: Exception) -> None:
-        with suppress(RedisError, OSError):
-            if isinstance(error, MovedError):
-                self._topology.move(error.slot_id, Address(error.host, error.port))
-            elif isinstance(error, NoScriptError):
-                await node.script_load(self._scripts[command[0][1]])
-            elif isinstance(error, _AWAY):
-                self._topology.doubt(node)
+    def _learn(self, node: Redis, error: Exception) -> None:
+        if isinstance(error, MovedError):
+            self._topology.move(error.slot_id, Address(error.host, error.port))
+        elif isinstance(error, _AWAY):
+            self._topology.doubt(node)
 
 
 class ClusterPipeline(Pipeline):

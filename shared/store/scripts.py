@@ -1,17 +1,79 @@
-"""Lua scripts: kept as files beside the module that runs them."""
+"""
+Lua scripts: files beside the module that runs them, each one step of the store.
 
+Every script is called in one form: its keys, and one JSON object that the script reads with `cjson.decode(ARGV[1])`.
+Leave out what is None: cjson decodes null to a value that is true. Lua's numbers are doubles: ids are strings.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any, TypeVar
 
+from pydantic_core import to_json
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
+from redis.asyncio.client import Pipeline
+from redis.exceptions import NoScriptError
+
+_Name = TypeVar("_Name", bound=str)
 
 
-def load_script(redis: Redis, module: str, name: str) -> AsyncScript:
-    """Return the script `name` beside `module`, ready to be called; the server is told of it when it first runs."""
-    return redis.register_script(script_text(module, name))
+class Script:
+    """A script. It is sent as its digest; only a server that does not know it yet is sent its text."""
+
+    def __init__(self, redis: Redis, module: str, name: str, prelude: str = "") -> None:
+        """Read the file `name` beside `module`; `prelude` is a file there that stands before it."""
+        folder = files(module.rpartition(".")[0])
+        self.text = "".join(folder.joinpath(one).read_text(encoding="utf-8") for one in (prelude, name) if one)
+        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self._redis = redis
+
+    async def __call__(self, keys: Sequence[str], argument: Mapping[str, object]) -> Any:  # Any: what scripts answer
+        """Run the script once and return its answer. Raises RedisError."""
+        command = len(keys), *keys, to_json(argument)
+        try:
+            return await self._redis.execute_command("EVALSHA", self.digest, *command)  # type: ignore[no-untyped-call]
+        except NoScriptError:
+            return await self._redis.execute_command("EVAL", self.text, *command)  # type: ignore[no-untyped-call]
+
+    def stage(self, pipeline: Pipeline, keys: Sequence[str], argument: Mapping[str, object]) -> None:
+        """Add a call to a pipeline of other commands. The text goes with it, so the server need not know it."""
+        pipeline.execute_command("EVAL", self.text, len(keys), *keys, to_json(argument))
 
 
-def script_text(module: str, name: str) -> str:
-    """Return the text of the script `name` that lies beside `module`."""
-    package, _, _ = module.rpartition(".")
-    return files(package).joinpath(name).read_text(encoding="utf-8")
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a script among several."""
+
+    script: Script
+    keys: Sequence[str]
+    argument: Mapping[str, object]
+
+
+async def run(redis: Redis, calls: Sequence[Call]) -> list[Any]:  # Any: what scripts answer
+    """
+    Return each call's answer, all from one round trip; redis-py's own scripts would add one, SCRIPT EXISTS.
+
+    Raises RedisError; what other calls did stays done.
+    """
+    commands = [(len(call.keys), *call.keys, to_json(call.argument)) for call in calls]
+    pipeline = redis.pipeline(transaction=False)
+    for call, command in zip(calls, commands, strict=True):
+        pipeline.execute_command("EVALSHA", call.script.digest, *command)
+    answers = await pipeline.execute(raise_on_error=False)
+    unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if unknown:
+        for place in unknown:
+            pipeline.execute_command("EVAL", calls[place].script.text, *commands[place])
+        for place, answer in zip(unknown, await pipeline.execute(raise_on_error=False), strict=True):
+            answers[place] = answer
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+def lua_places(names: Iterable[_Name]) -> dict[_Name, int]:
+    """Return the different names, each with its place in a Lua table, which counts from 1."""
+    return {name: place for place, name in enumerate(dict.fromkeys(names), start=1)}

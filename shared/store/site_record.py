@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from shared.model.clock import from_ms, store_now, to_ms
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class SiteRecord:
 async def adopt_site(redis: Redis, fingerprint: str) -> SiteRecord:
     """Return the record, numbered anew if the site or its theme is not the one in the store."""
     now = to_ms(await store_now(redis))
-    script = load_script(redis, __name__, "adopt_site.lua")
-    number, born_ms = await script(keys=[keys.SITE_RECORD], args=[fingerprint, now])
+    script = Script(redis, __name__, "adopt_site.lua")
+    number, born_ms = await script([keys.SITE_RECORD], {"fingerprint": fingerprint, "now_ms": now})
     return SiteRecord(int(number), fingerprint, from_ms(int(born_ms)))
 
 

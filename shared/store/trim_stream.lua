@@ -1,16 +1,18 @@
 -- Remove the oldest entries of a stream that nobody needs any more.
--- KEYS[1] stream   KEYS[2] hash: stream name -> id of the last entry trimmed (the server does not tell it afterwards)
--- ARGV[1] most entries to remove   ARGV[2] age in ms below which an entry is kept
--- ARGV[3] remove no entry after this id ('+': no such bound)   ARGV[4..] groups that must exist and have acknowledged
+-- KEYS 1 stream  2 hash: stream name -> id of the last entry trimmed (the server does not tell it afterwards)
+-- ARGV 1 JSON: most (entries to remove), keep_ms (age below which an entry is kept), floor (remove no entry after this
+--      id; '+': no such bound), groups (that must exist and have acknowledged)
 -- Returns how many entries went; 0 while a group is missing.
+local argument = cjson.decode(ARGV[1])
+local floor = argument.floor
 local function parts(id) local a, b = string.match(id, '^(%d+)-(%d+)$') return tonumber(a), tonumber(b) end
 local function before(x, y) local a, b = parts(x) local c, d = parts(y) return a < c or (a == c and b < d) end
 local function after(id) local a, b = parts(id) return string.format('%.0f-%.0f', a, b + 1) end
 
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local now = redis.call('TIME')
-local keep_from = string.format('%.0f-0', now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(ARGV[2]))
-if ARGV[3] ~= '+' and before(after(ARGV[3]), keep_from) then keep_from = after(ARGV[3]) end
+local keep_from = string.format('%.0f-0', now[1] * 1000 + math.floor(now[2] / 1000) - argument.keep_ms)
+if floor ~= '+' and before(after(floor), keep_from) then keep_from = after(floor) end
 
 local seen = {}
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
@@ -21,9 +23,9 @@ for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if group['pending'] > 0 then needed = redis.call('XPENDING', KEYS[1], group['name'])[2] end
   if before(needed, keep_from) then keep_from = needed end
 end
-for i = 4, #ARGV do if not seen[ARGV[i]] then return 0 end end
+for _, group in ipairs(argument.groups) do if not seen[group] then return 0 end end
 
-local going = redis.call('XRANGE', KEYS[1], '-', '(' .. keep_from, 'COUNT', ARGV[1])
+local going = redis.call('XRANGE', KEYS[1], '-', '(' .. keep_from, 'COUNT', argument.most)
 if #going == 0 then return 0 end
 local last = going[#going][1]
 redis.call('HSET', KEYS[2], KEYS[1], last)

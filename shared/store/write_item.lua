@@ -1,7 +1,7 @@
 -- Write one revision of an item: the item, its revision, path, translation set, indexes and event, in one step.
--- KEYS 1 item  2 revisions  3 paths  4 scheduled  5 items stream  6 translation set to enter  7 translation set to leave
---      8 audit stream  9.. the indexes that `ops` name by their place in KEYS
--- ARGV 1 the write, as JSON:
+-- KEYS 1 item  2 revisions  3 paths  4 scheduled  5 items stream  6 translation set to enter  7 translation set to
+--      leave  8 audit stream  9.. the indexes that `ops` name by their place in KEYS
+-- ARGV 1 JSON:
 --      item_id, write_id, expected ("latest:public:state" as the caller saw it; "": no such item),
 --      fields {name, value, ...}, number and document (the revision), path, enter, leave (languages), publish_at (ms),
 --      event {name, value, ...}, audit {name, value, ...}, ops { {op, key, ...}, ... }

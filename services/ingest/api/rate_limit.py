@@ -12,7 +12,7 @@ from shared.http.auth import Admit, ApiKey, KeyRing
 from shared.http.auth import Scope as KeyScope
 from shared.model.errors import TooManyRequests
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 _WINDOW_MS = 60_000
 
@@ -40,14 +40,14 @@ class RateLimiter:
 
     def __init__(self, redis: Redis, requests_a_minute: int) -> None:
         self._limit = requests_a_minute
-        self._script = load_script(redis, __name__, "take_token.lua")
+        self._script = Script(redis, __name__, "take_token.lua")
 
     async def take(self, key_name: str) -> Allowance | None:
         """Count one request of the key and return what it has left; None where there is no limit."""
         if not self._limit:
             return None
         taken, left, next_ms, full_ms = await self._script(
-            keys=[keys.rate_limit(key_name)], args=[self._limit, _WINDOW_MS]
+            [keys.rate_limit(key_name)], {"size": self._limit, "window_ms": _WINDOW_MS}
         )
         wait_seconds = 0 if taken else math.ceil(next_ms / 1000)
         return Allowance(self._limit, left, math.ceil(full_ms / 1000), wait_seconds)

@@ -1,7 +1,9 @@
 -- Take one token from a bucket that fills up evenly.
--- KEYS[1] bucket   ARGV[1] tokens a full bucket holds   ARGV[2] ms in which an empty bucket fills
+-- KEYS 1 bucket
+-- ARGV 1 JSON: size (tokens that a full bucket holds), window_ms (in which an empty bucket fills)
 -- Returns {1 or 0 (no token was left), whole tokens left, ms until there is one more, ms until the bucket is full}.
-local size, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local argument = cjson.decode(ARGV[1])
+local size, window = argument.size, argument.window_ms
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')

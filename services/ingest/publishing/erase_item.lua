@@ -1,26 +1,25 @@
 -- Erase a withdrawn item of which everyone has been told: what stays is a stub that keeps its revisions' numbers.
 -- KEYS 1 item  2 revisions  3 rendered  4 receipts  5 paths  6 erasures  7 erased  8 audit stream  9 items stream
 --      10 pages stream  11 dead letters
--- ARGV 1 item id  2 its newest revision as the caller saw it  3 the audit note as JSON {name, value, ...}
---      4 the item's paths, then, each as a JSON list, its entries of  5 the items stream  6 the pages stream  7 the dead
---      letters
+-- ARGV 1 JSON: item_id, latest (its newest revision as the caller saw it), note (for the audit: {name, value, ...}),
+--      paths (of the item), entries (of the item: {in the items stream, in the pages stream, in the dead letters})
 -- Returns 1, or 0 where the item is not as the caller saw it.
-local id = ARGV[1]
+local argument = cjson.decode(ARGV[1])
+local id = argument.item_id
 local state, latest, event, announced =
   unpack(redis.call('HMGET', KEYS[1], 'state', 'latest', 'last_event', 'announced'))
 if redis.call('EXISTS', KEYS[2]) == 0 then  -- someone else was faster
   redis.call('HDEL', KEYS[6], id)
   return 1
 end
-if state ~= 'withdrawn' or latest ~= ARGV[2] or tonumber(announced or '0') < tonumber(event) then return 0 end
+if state ~= 'withdrawn' or latest ~= argument.latest or tonumber(announced or '0') < tonumber(event) then return 0 end
 
-for _, path in ipairs(cjson.decode(ARGV[4])) do
+for _, path in ipairs(argument.paths) do
   if redis.call('HGET', KEYS[5], path) == id then redis.call('HDEL', KEYS[5], path) end
 end
-for place = 0, 2 do
-  local entries = cjson.decode(ARGV[5 + place])
+for place, entries in ipairs(argument.entries) do
   for first = 1, #entries, 1000 do
-    redis.call('XDEL', KEYS[9 + place], unpack(entries, first, math.min(first + 999, #entries)))
+    redis.call('XDEL', KEYS[8 + place], unpack(entries, first, math.min(first + 999, #entries)))
   end
 end
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
@@ -30,5 +29,5 @@ if tonumber(event) > 0 then
   local time = redis.call('TIME')
   redis.call('HSET', KEYS[7], id .. ':' .. latest, string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
 end
-redis.call('XADD', KEYS[8], '*', unpack(cjson.decode(ARGV[3])))
+redis.call('XADD', KEYS[8], '*', unpack(argument.note))
 return 1

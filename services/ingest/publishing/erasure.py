@@ -28,7 +28,7 @@ from shared.model.ids import EventId, ItemId, event_id, item_id
 from shared.model.items import Item, Withdrawal
 from shared.store import keys
 from shared.store.item_store import ItemStore
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Eraser:
         self._store = store
         self._publisher = publisher
         self._idempotency_keys = idempotency_keys
-        self._script = load_script(redis, __name__, "erase_item.lua")
+        self._script = Script(redis, __name__, "erase_item.lua")
 
     async def erase(self, source: str, external_id: str, sender: Sender) -> Erasure:
         """Have the item erased; return whether it is already. Raises NotFound for one that never was."""
@@ -125,20 +125,22 @@ class Eraser:
         }
         await self._idempotency_keys.forget(item.id)
         done = await self._script(
-            keys=[
+            [
                 *(keys.item(item.id), keys.revisions(item.id), keys.rendered(item.id), keys.receipts(item.id)),
                 *(keys.PATHS, keys.ERASURES, keys.ERASED, keys.AUDIT),
                 *(keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS),
             ],
-            args=[
-                item.id,
-                item.latest,
-                json.dumps([part for pair in note.items() for part in pair], ensure_ascii=False),
-                json.dumps(paths),
-                json.dumps(await self._entries(keys.ITEMS_STREAM, events)),
-                json.dumps(await self._entries(keys.PAGES_STREAM, told)),
-                json.dumps(await self._letters(events)),
-            ],
+            {
+                "item_id": item.id,
+                "latest": str(item.latest),
+                "note": [part for pair in note.items() for part in pair],
+                "paths": paths,
+                "entries": [
+                    await self._entries(keys.ITEMS_STREAM, events),
+                    await self._entries(keys.PAGES_STREAM, told),
+                    await self._letters(events),
+                ],
+            },
         )
         if done:
             log.info("item.erased", item_id=item.id, trace_id=sender.trace_id)

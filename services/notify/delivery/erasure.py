@@ -6,7 +6,6 @@ content, so its deliveries stay.
 """
 
 import contextlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +20,7 @@ from shared.model.clock import store_now, to_ms
 from shared.model.ids import EventId, ItemId, SubscriptionId, event_id
 from shared.runtime.background import background, repeated
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Call, Script, run
 
 log = structlog.get_logger()
 
@@ -59,7 +58,7 @@ class DeliveryErasing:
         self._store = store
         self._dead = DeadDeliveries(redis, store)
         self._longest_attempt_ms = longest_attempt // timedelta(milliseconds=1)
-        self._script = load_script(redis, __name__, "forget_deliveries.lua")
+        self._script = Script(redis, __name__, "forget_deliveries.lua")
         self._done_once: set[str] = set()
 
     @contextlib.asynccontextmanager
@@ -87,21 +86,20 @@ class DeliveryErasing:
 
     async def _forget(self, item: ErasedItem) -> None:
         events = item.events
-        spelled = json.dumps(events)
         forgotten = 0
         for mirror in self._store.mirrors:
             await self._store.refresh(mirror)
             subscriptions = iter(list(mirror.subscriptions))
             while some := list(islice(subscriptions, _AT_ONCE)):
-                forgotten += await self._forget_in(mirror, some, spelled)
+                forgotten += await self._forget_in(mirror, some, events)
             forgotten += await self._dead.forget_events(mirror.shard, frozenset(events))
         if forgotten:
             log.info("deliveries.erased", item_id=item.id, forgotten=forgotten)
 
-    async def _forget_in(self, mirror: ShardMirror, some: Sequence[SubscriptionId], events: str) -> int:
-        shard = mirror.shard
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for one in some:
-                own = (shard.ready(one), shard.later(one), shard.deliveries(one), shard.attempts(one))
-                await self._script(keys=[shard.due, *own], args=[one, events], client=pipeline)
-            return sum(await pipeline.execute())
+    async def _forget_in(self, mirror: ShardMirror, some: Sequence[SubscriptionId], events: Sequence[EventId]) -> int:
+        calls = []
+        for one in some:
+            shard = mirror.shard
+            own = (shard.ready(one), shard.later(one), shard.deliveries(one), shard.attempts(one))
+            calls.append(Call(self._script, [shard.due, *own], {"subscription": one, "events": events}))
+        return sum(await run(self._redis, calls))

@@ -1,12 +1,13 @@
 -- Forget what a subscription was to be told, and was told, of events that are erased.
 -- KEYS 1 due  2 ready  3 later  4 deliveries  5 attempts
--- ARGV 1 subscription  2 the erased events as a JSON list
+-- ARGV 1 JSON: subscription, events (that are erased)
 -- Returns how many deliveries and attempts were forgotten. A delivery in a worker's hand loses its state, so that it is
 -- settled as if it were over; what settles it to try again is forgotten by the next call.
+local argument = cjson.decode(ARGV[1])
 local erased, forgotten = {}, 0
-for _, event in ipairs(cjson.decode(ARGV[2])) do
+for _, event in ipairs(argument.events) do
   erased[event] = true
-  local delivery = event .. '-' .. ARGV[1]
+  local delivery = event .. '-' .. argument.subscription
   if redis.call('HDEL', KEYS[4], delivery) == 1 then
     forgotten = forgotten + 1
     if redis.call('ZREM', KEYS[3], delivery) == 0 then redis.call('LREM', KEYS[2], 1, delivery) end
@@ -21,6 +22,6 @@ end
 if forgotten > 0 then
   -- What stood behind it may go now.
   local time = redis.call('TIME')
-  redis.call('ZADD', KEYS[1], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
+  redis.call('ZADD', KEYS[1], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), argument.subscription)
 end
 return forgotten

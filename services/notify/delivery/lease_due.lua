@@ -1,19 +1,21 @@
 -- Put due deliveries of several endpoints into one worker's hand, and tell what will be due next.
--- KEYS[1] due  KEYS[2] version  KEYS[3..] six for each endpoint looked at: ready later leased deliveries endpoint attempts
--- ARGV[1] the version of the subscriptions that the caller knows   ARGV[2] token   ARGV[3] lease in ms
--- ARGV[4] deliveries wanted from quick endpoints  ARGV[5] the same from slow ones  ARGV[6] endpoints to name as next
--- ARGV[7] attempts to keep in a list  ARGV[8] how long to keep them, ms  ARGV[9] most to take from one endpoint now
--- ARGV[10..] six for each endpoint looked at: subscription, is it active, is it ordered, how many at a time, is it slow,
---           most per second (0: no limit)
+-- KEYS 1 due  2 version  3.. six for each endpoint looked at: ready, later, leased, deliveries, endpoint, attempts
+-- ARGV 1 JSON:
+--      version (of the subscriptions that the caller knows), token, lease_ms, quick and slow (deliveries wanted from
+--      quick and from slow endpoints), each (most to take from one endpoint now), heads (endpoints to name as next),
+--      attempts_kept (in a list), attempts_kept_ms,
+--      endpoints looked at: {subscription, is it active, is it ordered, how many at a time, is it slow, most per second
+--      (0: no limit)}
 -- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}, interrupted}; now is -1 if the version
 -- moved: nothing was done.
 -- Fair: who has waited longest comes first, and an endpoint that was served goes behind those that wait. A lease that
 -- ran out is taken back as an interrupted attempt. Behind an open circuit nothing is taken; after it, one at a time.
-if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return {-1, {}, {}, 0} end
+local argument = cjson.decode(ARGV[1])
+if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return {-1, {}, {}, 0} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local token, lease_end = ARGV[2], now + ARGV[3]
-local budgets = {['0'] = tonumber(ARGV[4]), ['1'] = tonumber(ARGV[5])}
+local token, lease_end = argument.token, now + argument.lease_ms
+local budgets = {[false] = argument.quick, [true] = argument.slow}
 local leases, interrupted = {}, 0
 
 local function take_back(e)
@@ -26,11 +28,11 @@ local function take_back(e)
       state.attempts = state.attempts + 1
       redis.call('HSET', e.deliveries, delivery, cjson.encode(state))
       redis.call('ZADD', e.later, now, delivery)
-      redis.call('XADD', e.attempts, 'MAXLEN', ARGV[7], '*', 'attempt', cjson.encode({
+      redis.call('XADD', e.attempts, 'MAXLEN', argument.attempts_kept, '*', 'attempt', cjson.encode({
         delivery_id = delivery, event_id = state.event_id, event_type = state.event_type, log_id = state.log_id,
         attempt = state.attempts, at_ms = now, duration_ms = 0, outcome = 'failed', reason = 'interrupted',
         detail = 'the worker that had it was gone', answer = ''}))
-      redis.call('PEXPIRE', e.attempts, ARGV[8])
+      redis.call('PEXPIRE', e.attempts, argument.attempts_kept_ms)
       interrupted = interrupted + 1
     end
   end
@@ -47,10 +49,10 @@ local function next_of(e)
 end
 
 local function serve(e)
-  local free = math.min(e.at_once - redis.call('ZCARD', e.leased), ARGV[9])
+  local free = math.min(e.at_once - redis.call('ZCARD', e.leased), argument.each)
   if e.not_before > now then return end
   local taken = 0
-  while taken < free and budgets[e.slow] > 0 do
+  while taken < free and budgets[e.is_slow] > 0 do
     local delivery = next_of(e)
     if not delivery then break end
     local state = redis.call('HGET', e.deliveries, delivery)
@@ -59,7 +61,7 @@ local function serve(e)
       leases[#leases + 1] = e.id
       leases[#leases + 1] = delivery
       leases[#leases + 1] = state
-      budgets[e.slow] = budgets[e.slow] - 1
+      budgets[e.is_slow] = budgets[e.is_slow] - 1
       taken = taken + 1
     end
   end
@@ -85,10 +87,9 @@ local function look_again_at(e)
 end
 
 local endpoints = {}
-for i = 10, #ARGV, 6 do
-  local k = 3 + (i - 10)
-  local e = {id = ARGV[i], is_active = ARGV[i + 1] == '1', is_ordered = ARGV[i + 2] == '1',
-             at_once = tonumber(ARGV[i + 3]), slow = ARGV[i + 4], rate = tonumber(ARGV[i + 5]),
+for i, one in ipairs(argument.endpoints) do
+  local k = 6 * i - 3
+  local e = {id = one[1], is_active = one[2], is_ordered = one[3], at_once = one[4], is_slow = one[5], rate = one[6],
              ready = KEYS[k], later = KEYS[k + 1], leased = KEYS[k + 2], deliveries = KEYS[k + 3],
              endpoint = KEYS[k + 4], attempts = KEYS[k + 5]}
   e.waiting_since = tonumber(redis.call('ZSCORE', KEYS[1], e.id) or now)
@@ -104,10 +105,10 @@ end
 table.sort(endpoints, function(a, b) return a.waiting_since < b.waiting_since end)
 for _, e in ipairs(endpoints) do
   -- Without room for it an endpoint keeps its place in the line.
-  if budgets[e.slow] > 0 then
+  if budgets[e.is_slow] > 0 then
     take_back(e)
     serve(e)
     look_again_at(e)
   end
 end
-return {now, leases, redis.call('ZRANGE', KEYS[1], 0, ARGV[6] - 1, 'WITHSCORES'), interrupted}
+return {now, leases, redis.call('ZRANGE', KEYS[1], 0, argument.heads - 1, 'WITHSCORES'), interrupted}

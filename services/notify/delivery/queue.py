@@ -2,12 +2,11 @@
 
 import itertools
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from services.notify.channels.retry_policy import LONGEST_RETRY_AFTER
@@ -26,7 +25,7 @@ from services.notify.model.delivery import (
 from services.notify.model.subscription import Subscription
 from shared.model.ids import DeliveryId, SubscriptionId
 from shared.store.keys import Shard, delivery_tally
-from shared.store.script_runner import Call, ScriptRunner, numbered
+from shared.store.scripts import Call, Script, lua_places, run
 
 ATTEMPTS_KEPT = 100
 ATTEMPTS_KEPT_FOR = timedelta(days=7)
@@ -44,11 +43,11 @@ class Look:
     is_slow: bool
     at_once: int
 
-    def arguments(self) -> tuple[str | int, ...]:
+    def spelled(self) -> tuple[str | int, ...]:
+        """Return it as lease_due.lua reads it."""
         one = self.subscription
         at_once = 1 if one.ordered else self.at_once
-        is_active = int(one.state == "active")
-        return one.id, is_active, int(one.ordered), at_once, int(self.is_slow), one.max_per_second or 0
+        return one.id, one.state == "active", one.ordered, at_once, self.is_slow, one.max_per_second or 0
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,16 @@ class QueueRules:
     open_most: timedelta = timedelta(minutes=5)
     keep_dead_letters: timedelta = timedelta(days=30)
 
-    def settling(self) -> tuple[int, ...]:
-        """Return the arguments of settle.lua that are the same for every shard."""
-        circuit = FAILURES_TO_OPEN, _ms(self.open_first), _ms(self.open_most)
-        return ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), *circuit, _ms(self.keep_dead_letters)
+    def settling(self) -> Mapping[str, int]:
+        """Return what settle.lua is told that is the same for every shard."""
+        return {
+            "attempts_kept": ATTEMPTS_KEPT,
+            "attempts_kept_ms": _ms(ATTEMPTS_KEPT_FOR),
+            "failures_to_open": FAILURES_TO_OPEN,
+            "open_first_ms": _ms(self.open_first),
+            "open_most_ms": _ms(self.open_most),
+            "dead_letters_kept_ms": _ms(self.keep_dead_letters),
+        }
 
 
 def _ms(duration: timedelta) -> int:
@@ -121,13 +126,15 @@ class DeliveryQueue:
         # Tokens are unlike those of any other process, and unlike each other.
         self._process = secrets.token_hex(6)
         self._count = itertools.count()
-        self._scripts = ScriptRunner(redis, __name__, (_LEASE, _SETTLE))
+        self._redis = redis
+        self._lease_script = Script(redis, __name__, "lease_due.lua")
+        self._settle_script = Script(redis, __name__, "settle.lua")
 
     async def turn(self, turns: Sequence[ShardTurn]) -> list[Turned]:
         """Settle and lease in each of these shards. Raises RedisError; settling again after that does no harm."""
         token = f"{self._process}{next(self._count):x}"
         calls = [call for turn in turns for call in self._calls(turn, token)]
-        answers = iter(await self._scripts.run(calls))
+        answers = iter(await run(self._redis, calls))
         return [_read(turn, token, answers) for turn in turns]
 
     def _calls(self, turn: ShardTurn, token: str) -> Iterable[Call]:
@@ -137,8 +144,8 @@ class DeliveryQueue:
             yield self._lease(turn, turn.version, token)
 
     def _settle(self, shard: Shard, settlements: Sequence[Settlement]) -> Call:
-        endpoints = numbered(one.lease.subscription_id for one in settlements)
-        tallies = numbered(tally for one in settlements if (tally := _tally(shard, one)))
+        endpoints = lua_places(one.lease.subscription_id for one in settlements)
+        tallies = lua_places(tally for one in settlements if (tally := _tally(shard, one)))
         settle_keys = [shard.due, shard.dead_letters]
         for one in endpoints:
             settle_keys += [shard.leased(one), shard.later(one), shard.deliveries(one)]
@@ -147,23 +154,29 @@ class DeliveryQueue:
             (endpoints[one.lease.subscription_id], tallies.get(_tally(shard, one), 0), *_settle_arguments(one))
             for one in settlements
         ]
-        return Call(_SETTLE, [*settle_keys, *tallies], [*self._settling, to_json(told), *endpoints])
+        argument = {**self._settling, "subscriptions": list(endpoints), "settlements": told}
+        return Call(self._settle_script, [*settle_keys, *tallies], argument)
 
     def _lease(self, turn: ShardTurn, version: int, token: str) -> Call:
         shard = turn.shard
         lease_keys = [shard.due, shard.version]
-        arguments: list[str | int] = [version, token, self._lease_ms, turn.quick, turn.slow]
-        arguments += [_HEADS, ATTEMPTS_KEPT, _ms(ATTEMPTS_KEPT_FOR), turn.each]
         for look in turn.looks:
             one = look.subscription.id
             lease_keys += [shard.ready(one), shard.later(one), shard.leased(one)]
             lease_keys += [shard.deliveries(one), shard.endpoint(one), shard.attempts(one)]
-            arguments += look.arguments()
-        return Call(_LEASE, lease_keys, arguments)
-
-
-_LEASE = "lease_due.lua"
-_SETTLE = "settle.lua"
+        argument = {
+            "version": version,
+            "token": token,
+            "lease_ms": self._lease_ms,
+            "quick": turn.quick,
+            "slow": turn.slow,
+            "each": turn.each,
+            "heads": _HEADS,
+            "attempts_kept": ATTEMPTS_KEPT,
+            "attempts_kept_ms": _ms(ATTEMPTS_KEPT_FOR),
+            "endpoints": [look.spelled() for look in turn.looks],
+        }
+        return Call(self._lease_script, lease_keys, argument)
 
 
 def _tally(shard: Shard, one: Settlement) -> str:
@@ -203,7 +216,7 @@ def _read(turn: ShardTurn, token: str, answers: Any) -> Turned:  # Any: an itera
     failing_ms = {}
     if turn.settlements:
         now_ms, *since = next(answers)
-        endpoints = numbered(one.lease.subscription_id for one in turn.settlements)
+        endpoints = lua_places(one.lease.subscription_id for one in turn.settlements)
         failing_ms = {one: now_ms - since_ms if since_ms else 0 for one, since_ms in zip(endpoints, since, strict=True)}
     if turn.version is None:
         return Turned(None, failing_ms)

@@ -17,7 +17,7 @@ from shared.model.clock import store_now, to_ms
 from shared.model.errors import NotFound
 from shared.model.ids import LogId, SubscriptionId
 from shared.store.keys import Shard
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 Only = Literal["failed", "all"]
 
@@ -85,7 +85,7 @@ class ReplayStore:
         self._redis = redis
         self._store = store
         self._event_log = event_log
-        self._step = load_script(redis, __name__, "replay_step.lua")
+        self._step = Script(redis, __name__, "replay_step.lua")
 
     async def begin(
         self, subscription: Subscription, only: Only, since: datetime | None, until: datetime | None
@@ -143,11 +143,16 @@ class ReplayStore:
     ) -> int:
         """Enqueue deliveries, each with its letter's id or '', keep the job, and return what replay_step.lua does."""
         one = before.subscription_id
-        arguments = [before.id, before.model_dump_json(), after.model_dump_json(), one, str(MOST_WAITING)]
-        for delivery, letter_id in deliveries:
-            arguments += [delivery.id, delivery.to_json(), letter_id]
+        argument = {
+            "job": before.id,
+            "seen": before.model_dump_json(),
+            "record": after.model_dump_json(),
+            "subscription": one,
+            "most_waiting": MOST_WAITING,
+            "deliveries": [(delivery.id, delivery.to_json(), letter_id) for delivery, letter_id in deliveries],
+        }
         queue = shard.ready(one), shard.deliveries(one), shard.dead_letters
-        return int(await self._step(keys=[shard.replays, shard.subscriptions, shard.due, *queue], args=arguments))
+        return int(await self._step([shard.replays, shard.subscriptions, shard.due, *queue], argument))
 
     async def _letters(self, shard: Shard) -> tuple[LogId, LogId]:
         """Return the places before the first and at the last dead letter."""

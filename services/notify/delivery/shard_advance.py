@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from services.notify.delivery.fan_out import Plan, PlannedDelivery, plan
@@ -22,8 +21,7 @@ from shared.model.ids import LogId, SubscriptionId
 from shared.runtime import tracing
 from shared.runtime.trace_step import Step
 from shared.store.keys import Shard, delivery_tally
-from shared.store.script_runner import numbered
-from shared.store.scripts import load_script
+from shared.store.scripts import Script, lua_places
 
 log = structlog.get_logger()
 
@@ -87,7 +85,7 @@ class ShardAdvance:
         self._store = store
         self._tallies_kept_ms = int(tallies_kept.total_seconds() * 1000)
         self._event_log = event_log
-        self._fan_out = load_script(redis, __name__, "fan_out.lua")
+        self._fan_out = Script(redis, __name__, "fan_out.lua")
 
     async def to_end(self, mirror: ShardMirror, reading: LogReading) -> int:
         """Bring the shard to the end of the log, and those who catch up to the shard; return what was enqueued."""
@@ -185,22 +183,25 @@ class ShardAdvance:
     ) -> int:
         """Return how many deliveries were enqueued, or -1 when someone else was faster and nothing was written."""
         shard = mirror.shard
-        places = numbered(one.subscription_id for one in deliveries)
-        tallies = numbered(one.tally for one in deliveries if one.tally)
+        places = lua_places(one.subscription_id for one in deliveries)
+        tallies = lua_places(one.tally for one in deliveries if one.tally)
         queue_keys = [key for one in places for key in (shard.ready(one), shard.deliveries(one))]
         shard_keys = shard.cursor, shard.version, shard.due, shard.subscriptions, shard.changes
-        changed = ("", "") if record is None else (record.id, record.model_dump_json())
         told = [
             (places[one.subscription_id], tallies.get(one.tally, 0), one.delivery.id, one.delivery.to_json())
             for one in deliveries
         ]
-        cursors = *cursor_fields(seen), *cursor_fields(after)
-        kept = CHANGES_REMEMBERED, to_json(told), self._tallies_kept_ms
-        return int(
-            await self._fan_out(
-                keys=[*shard_keys, *queue_keys, *tallies], args=[mirror.version, *cursors, *changed, *kept, *places]
-            )
-        )
+        argument: dict[str, object] = {
+            "version": mirror.version,
+            "seen": cursor_fields(seen),
+            "after": cursor_fields(after),
+            "subscriptions": list(places),
+            "deliveries": told,
+            "tallies_kept_ms": self._tallies_kept_ms,
+        }
+        if record is not None:
+            argument |= {"changed": record.id, "record": record.model_dump_json(), "changes_kept": CHANGES_REMEMBERED}
+        return int(await self._fan_out([*shard_keys, *queue_keys, *tallies], argument))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,23 @@
 -- Write the record of one subscription, if nothing that its writer looked at has moved.
--- KEYS[1] subscriptions  KEYS[2] version  KEYS[3] changes  KEYS[4] cursor  KEYS[5] due
--- ARGV[1] subscription   ARGV[2] the record that the writer saw ('' for none)   ARGV[3] the new record
--- ARGV[4] 'any', or the cursor that the writer saw must still be there: ARGV[5] passed  ARGV[6] within  ARGV[7] upto
--- ARGV[8] changes to remember
+-- KEYS 1 subscriptions  2 version  3 changes  4 cursor  5 due
+-- ARGV 1 JSON: subscription, seen (the record that the writer saw, '' for none), record (the new one), changes_kept
+--      (changes to remember), cursor (where the one that the writer saw must still be there: {passed, within, upto})
 -- Returns 1, or 0 if something moved and nothing was written. Sent twice, it writes once.
-local record = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-if record == ARGV[3] then return 1 end
-if record ~= ARGV[2] then return 0 end
-if ARGV[4] ~= 'any' then
+local argument = cjson.decode(ARGV[1])
+local id = argument.subscription
+local record = redis.call('HGET', KEYS[1], id) or ''
+if record == argument.record then return 1 end
+if record ~= argument.seen then return 0 end
+if argument.cursor then
   local cursor = redis.call('HMGET', KEYS[4], 'passed', 'within', 'upto')
   for i = 1, 3 do
-    if (cursor[i] or '') ~= ARGV[4 + i] then return 0 end
+    if (cursor[i] or '') ~= argument.cursor[i] then return 0 end
   end
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[2]), ARGV[1])
-redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[8])
+redis.call('HSET', KEYS[1], id, argument.record)
+redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[2]), id)
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - argument.changes_kept)
 -- Have a worker look at the endpoint: what was queued while it was paused is due.
 local time = redis.call('TIME')
-redis.call('ZADD', KEYS[5], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
+redis.call('ZADD', KEYS[5], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), id)
 return 1

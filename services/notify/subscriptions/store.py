@@ -13,7 +13,7 @@ from shared.model.errors import ClarionError, NotFound, Unavailable
 from shared.model.ids import LogId, SubscriptionId
 from shared.store import keys
 from shared.store.keys import Shard
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 # A mirror that lags behind by more changes reads its whole shard again.
 CHANGES_REMEMBERED = 1000
@@ -94,8 +94,8 @@ class SubscriptionStore:
     def __init__(self, redis: Redis, shards: int) -> None:
         self._redis = redis
         self.mirrors = tuple(ShardMirror(Shard(number)) for number in range(shards))
-        self._save = load_script(redis, __name__, "save_subscription.lua")
-        self._delete = load_script(redis, __name__, "delete_subscription.lua")
+        self._save = Script(redis, __name__, "save_subscription.lua")
+        self._delete = Script(redis, __name__, "delete_subscription.lua")
 
     def mirror_of(self, subscription_id: SubscriptionId) -> ShardMirror:
         return self.mirrors[shard_number(subscription_id, len(self.mirrors))]
@@ -170,12 +170,12 @@ class SubscriptionStore:
         """Forget the subscription and its queue. Raises NotFound."""
         shard = self.shard_of(subscription_id)
         deleted = await self._delete(
-            keys=[
+            [
                 *(shard.subscriptions, shard.version, shard.changes, shard.due),
                 *(shard.ready(subscription_id), shard.later(subscription_id), shard.leased(subscription_id)),
                 *(shard.deliveries(subscription_id), shard.endpoint(subscription_id), shard.attempts(subscription_id)),
             ],
-            args=[subscription_id, CHANGES_REMEMBERED],
+            {"subscription": subscription_id, "changes_kept": CHANGES_REMEMBERED},
         )
         if not deleted:
             raise _no_such(subscription_id)
@@ -204,10 +204,16 @@ class SubscriptionStore:
 
     async def _write(self, subscription: Subscription, seen: str, cursor: Cursor | None) -> bool:
         shard = self.shard_of(subscription.id)
-        expected = ("any", "", "", "") if cursor is None else ("same", *cursor_fields(cursor))
+        argument: dict[str, object] = {
+            "subscription": subscription.id,
+            "seen": seen,
+            "record": subscription.model_dump_json(),
+            "changes_kept": CHANGES_REMEMBERED,
+        }
+        if cursor is not None:
+            argument["cursor"] = cursor_fields(cursor)
         written = await self._save(
-            keys=[shard.subscriptions, shard.version, shard.changes, shard.cursor, shard.due],
-            args=[subscription.id, seen, subscription.model_dump_json(), *expected, CHANGES_REMEMBERED],
+            [shard.subscriptions, shard.version, shard.changes, shard.cursor, shard.due], argument
         )
         return bool(written)
 

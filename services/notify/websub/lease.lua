@@ -1,19 +1,20 @@
 -- Put subscriptions that are due into one worker's hand, and end those whose lease is over.
--- ARGV[1] token  ARGV[2] for how long, ms  ARGV[3] most quick ones  ARGV[4] most slow ones
--- ARGV[5] when a slow one is looked at again for which there is no room, ms from now
+-- KEYS see keys.lua
+-- ARGV 1 JSON: token, lease_ms, quick and slow (most quick and slow ones to take), again_ms (when a slow one is looked
+--      at again for which there is no room)
 -- Returns {now, when the next one is due or -1, then five for each: subscription, record, sent, failures, is it slow}.
 -- One that a worker was lost with is due again when its time in hand is over, and that counts as a failure.
 for _, id in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do forget(id) end
 
-local room = {quick = tonumber(ARGV[3]), slow = tonumber(ARGV[4])}
+local room = {quick = argument.quick, slow = argument.slow}
 local taken = {}
 
 local function take(id, record, state)
   if state.token then state.failures = (state.failures or 0) + 1 end
   -- What is marked up to now is seen by this attempt: it reads the feed later.
-  state.token, state.again = ARGV[1], nil
+  state.token, state.again = argument.token, nil
   keep_state(id, state)
-  redis.call('ZADD', due, now + ARGV[2], id)
+  redis.call('ZADD', due, now + argument.lease_ms, id)
   for _, value in ipairs({id, record, state.sent or '', state.failures or 0, state.is_slow and 1 or 0}) do
     taken[#taken + 1] = value
   end
@@ -31,7 +32,7 @@ for _, id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0
       room[kind] = room[kind] - 1
       take(id, record, state)
     elseif kind == 'slow' then
-      redis.call('ZADD', due, now + ARGV[5], id)
+      redis.call('ZADD', due, now + argument.again_ms, id)
     end
   end
 end

@@ -1,17 +1,18 @@
 -- Mark everybody who wants one of these feeds as due, and move the cursor past the entries that named them, both or
 -- neither. Whoever waits for its next attempt is due at once, a second after its last one at the earliest.
--- ARGV[1] the cursor as it was seen, or '' for marks that come from no entry: those leave whoever waits waiting
--- ARGV[2] the cursor after it  ARGV[3..] paths
+-- KEYS see keys.lua
+-- ARGV 1 JSON: seen and after (the cursor as it was seen and the one after it; left out for marks that come from no
+--      entry: those leave whoever waits waiting), paths
 -- Returns how many were marked, or -1 if the cursor moved meanwhile: nothing was written.
-local from_log = ARGV[1] ~= ''
+local from_log = argument.seen ~= nil
 if from_log then
-  if (redis.call('GET', cursor) or '0-0') ~= ARGV[1] then return -1 end
-  redis.call('SET', cursor, ARGV[2])
+  if (redis.call('GET', cursor) or '0-0') ~= argument.seen then return -1 end
+  redis.call('SET', cursor, argument.after)
 end
 local marked = 0
-for i = 3, #ARGV do
-  for _, member in ipairs(redis.call('ZRANGE', topics, '[' .. ARGV[i] .. '\n', '(' .. ARGV[i] .. '\v', 'BYLEX')) do
-    local id = string.sub(member, #ARGV[i] + 2)
+for _, path in ipairs(argument.paths) do
+  for _, member in ipairs(redis.call('ZRANGE', topics, '[' .. path .. '\n', '(' .. path .. '\v', 'BYLEX')) do
+    local id = string.sub(member, #path + 2)
     local state = state_of(id)
     if state.token then
       state.again = true

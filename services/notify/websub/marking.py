@@ -11,7 +11,7 @@ from services.notify.model.log_position import LOG_START, is_before, position
 from services.notify.websub.subscriptions import script_keys
 from shared.model.ids import LogId
 from shared.store.keys import Shard
-from shared.store.script_runner import Call, ScriptRunner
+from shared.store.scripts import Call, Script, run
 
 _MOVE_IDLE_SECONDS = 1.0
 
@@ -29,7 +29,7 @@ class FeedMarking:
         self._shards = tuple(shards)
         self._on_marked = on_marked
         self._move_idle_at = 0.0
-        self._scripts = ScriptRunner(redis, __name__, ("mark.lua",), prelude="keys.lua")
+        self._mark = Script(redis, __name__, "mark.lua", prelude="keys.lua")
 
     async def to_end(self, reading: LogReading) -> None:
         """Mark what the log names, up to what was its end when the reading began."""
@@ -39,8 +39,8 @@ class FeedMarking:
 
     async def look_again(self, path: str) -> None:
         """Mark whoever wants this feed, except those that wait for their next attempt."""
-        calls = [Call("mark.lua", script_keys(shard), ["", "", path]) for shard in self._shards]
-        if any(await self._scripts.run(calls)):
+        calls = [Call(self._mark, script_keys(shard), {"paths": [path]}) for shard in self._shards]
+        if any(await run(self._redis, calls)):
             self._on_marked()
 
     async def _worth_moving(self) -> list[tuple[Shard, bool]]:
@@ -65,6 +65,4 @@ class FeedMarking:
             # An idle shard passes everything at once: what nobody waits for need not be read.
             after = entries[-1].log_id if entries else reading.newest
             paths = sorted({path for entry in entries if entry.event for path in entry.event.feeds})
-            call = Call("mark.lua", script_keys(shard), [seen, after, *paths])
-            (count,) = await self._scripts.run([call])
-            marked += max(0, count)
+            marked += max(0, await self._mark(script_keys(shard), {"seen": seen, "after": after, "paths": paths}))

@@ -17,7 +17,7 @@ from services.notify.model.subscription import shard_number
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription, script_keys
 from shared.model.ids import DeliveryId, EventId, SubscriptionId
 from shared.store.keys import Shard
-from shared.store.script_runner import Call, ScriptRunner
+from shared.store.scripts import Call, Script, run
 
 FEED_CHANGED = "feed.changed"
 """What attempts of these deliveries are listed as."""
@@ -99,7 +99,9 @@ class FeedQueue:
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         self._shards = _Shards(shards)
-        self._scripts = ScriptRunner(redis, __name__, ("lease.lua", "settle.lua"), prelude="keys.lua")
+        self._redis = redis
+        self._lease_script = Script(redis, __name__, "lease.lua", prelude="keys.lua")
+        self._settle_script = Script(redis, __name__, "settle.lua", prelude="keys.lua")
         self._lease_ms = int(lease_for.total_seconds() * 1000)
         self._process = secrets.token_hex(6)
         self._count = itertools.count()
@@ -110,7 +112,7 @@ class FeedQueue:
         token = f"{self._process}{next(self._count):x}"
         if quick > 0:
             calls += [self._lease(shard, token, quick, slow) for shard in self._shards.all]
-        answers = (await self._scripts.run(calls))[len(settled) :]
+        answers = (await run(self._redis, calls))[len(settled) :]
         leases: list[FeedLease] = []
         moments = []
         for shard, (now_ms, next_ms, *taken) in zip(self._shards.all, answers, strict=False):
@@ -119,18 +121,33 @@ class FeedQueue:
         return Taken(leases, min((one for one in moments if one is not None), default=None))
 
     def _lease(self, shard: Shard, token: str, quick: int, slow: int) -> Call:
-        room = self._shards.share(quick, shard), self._shards.share(slow, shard)
-        return Call("lease.lua", script_keys(shard), [token, self._lease_ms, *room, _AGAIN_MS])
+        argument = {
+            "token": token,
+            "lease_ms": self._lease_ms,
+            "quick": self._shards.share(quick, shard),
+            "slow": self._shards.share(slow, shard),
+            "again_ms": _AGAIN_MS,
+        }
+        return Call(self._lease_script, script_keys(shard), argument)
 
     def _settle(self, one: FeedSettlement) -> Call:
         subscription_id = one.lease.subscription.id
         shard = self._shards.of(subscription_id)
-        arguments = [
-            *(subscription_id, one.lease.lease.token, one.verdict, _ms(one.wait), _ms(one.spacing)),
-            *(one.failures, one.digest, "" if one.is_slow is None else int(one.is_slow)),
-            *(one.attempt_line, ATTEMPTS_KEPT, _ATTEMPTS_KEPT_MS),
-        ]
-        return Call("settle.lua", [*script_keys(shard), shard.attempts(subscription_id)], arguments)
+        argument: dict[str, object] = {
+            "subscription": subscription_id,
+            "token": one.lease.lease.token,
+            "verdict": one.verdict,
+            "wait_ms": _ms(one.wait),
+            "spacing_ms": _ms(one.spacing),
+            "failures": one.failures,
+            "digest": one.digest,
+            "attempt": one.attempt_line,
+            "attempts_kept": ATTEMPTS_KEPT,
+            "attempts_kept_ms": _ATTEMPTS_KEPT_MS,
+        }
+        if one.is_slow is not None:
+            argument["is_slow"] = one.is_slow
+        return Call(self._settle_script, [*script_keys(shard), shard.attempts(subscription_id)], argument)
 
 
 class RequestQueue:
@@ -138,18 +155,17 @@ class RequestQueue:
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         self._shards = _Shards(shards)
-        self._scripts = ScriptRunner(redis, __name__, ("take_requests.lua", "settle_request.lua"), prelude="keys.lua")
+        self._redis = redis
+        self._take_script = Script(redis, __name__, "take_requests.lua", prelude="keys.lua")
+        self._settle_script = Script(redis, __name__, "settle_request.lua", prelude="keys.lua")
         self._lease_ms = int(lease_for.total_seconds() * 1000)
 
     async def turn(self, settled: Sequence[RequestSettlement], quick: int, _slow: int) -> Taken[RequestLease]:
         """Settle, and take as many requests as there is room for quick ones. Raises RedisError."""
         calls = [self._settle(one) for one in settled]
         if quick > 0:
-            calls += [
-                Call("take_requests.lua", script_keys(shard), [self._lease_ms, self._shards.share(quick, shard)])
-                for shard in self._shards.all
-            ]
-        answers = (await self._scripts.run(calls))[len(settled) :]
+            calls += [self._take(shard, quick) for shard in self._shards.all]
+        answers = (await run(self._redis, calls))[len(settled) :]
         leases: list[RequestLease] = []
         moments = []
         for shard, (now_ms, next_ms, *taken) in zip(self._shards.all, answers, strict=False):
@@ -157,20 +173,22 @@ class RequestQueue:
             moments.append(self._shards.note(shard, now_ms, next_ms))
         return Taken(leases, min((one for one in moments if one is not None), default=None))
 
+    def _take(self, shard: Shard, quick: int) -> Call:
+        argument = {"lease_ms": self._lease_ms, "most": self._shards.share(quick, shard)}
+        return Call(self._take_script, script_keys(shard), argument)
+
     def _settle(self, one: RequestSettlement) -> Call:
-        record = one.record.model_dump_json() if one.record else ""
-        expires_ms = one.record.expires_ms if one.record else 0
         request = one.lease.request
-        arguments: list[str | int] = [
-            request.id,
-            one.lease.raw,
-            one.verdict,
-            _ms(one.wait),
-            record,
-            expires_ms,
-            request.digest,
-        ]
-        return Call("settle_request.lua", script_keys(self._shards.of(request.id)), arguments)
+        argument: dict[str, object] = {
+            "subscription": request.id,
+            "request": one.lease.raw,
+            "verdict": one.verdict,
+            "wait_ms": _ms(one.wait),
+            "digest": request.digest,
+        }
+        if one.record is not None:
+            argument |= {"record": one.record.model_dump_json(), "expires_ms": one.record.expires_ms}
+        return Call(self._settle_script, script_keys(self._shards.of(request.id)), argument)
 
 
 def _feed_leases(token: str, now_ms: int, taken: Sequence[Any]) -> Iterable[FeedLease]:  # Any: what a script answers

@@ -13,7 +13,7 @@ from services.notify.model.subscription import shard_number
 from shared.model.errors import Unavailable
 from shared.model.ids import LogId, SubscriptionId
 from shared.store.keys import Shard
-from shared.store.script_runner import Call, ScriptRunner
+from shared.store.scripts import Script
 
 Protocol = Literal["websub", "rsscloud"]
 # About 20 MB of requests in all, before callers are asked to come again.
@@ -88,15 +88,14 @@ class FeedSubscriptionStore:
         self._redis = redis
         self._most_requests = most_requests
         self.shards = tuple(shards)
-        self._scripts = ScriptRunner(redis, __name__, ("ask.lua",), prelude="keys.lua")
+        self._ask = Script(redis, __name__, "ask.lua", prelude="keys.lua")
 
     async def ask(self, request: FeedRequest) -> None:
         """Keep the request; it is seen through once this has returned. Raises Unavailable when there are too many."""
         shard = self.shards[shard_number(request.id, len(self.shards))]
         at_most = self._most_requests // len(self.shards)
-        arguments: list[str | int] = [request.id, request.model_dump_json(), at_most]
-        (is_kept,) = await self._scripts.run([Call("ask.lua", script_keys(shard), arguments)])
-        if not is_kept:
+        argument = {"subscription": request.id, "request": request.model_dump_json(), "most": at_most}
+        if not await self._ask(script_keys(shard), argument):
             raise Unavailable("too many requests wait for their callbacks: ask again later")
 
     async def list(self) -> "list[FeedSubscription]":

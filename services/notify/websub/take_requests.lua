@@ -1,15 +1,16 @@
 -- Put due requests into one worker's hand. The request itself, with its count of attempts, is the token.
--- ARGV[1] lease in ms  ARGV[2] most requests to take
+-- KEYS see keys.lua
+-- ARGV 1 JSON: lease_ms, most (requests to take)
 -- Returns {now, when the next one is due or -1, subscription, request, ...}.
 local taken = {}
-for _, id in ipairs(redis.call('ZRANGE', requests_due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+for _, id in ipairs(redis.call('ZRANGE', requests_due, '-inf', now, 'BYSCORE', 'LIMIT', 0, argument.most)) do
   local raw = redis.call('HGET', requests, id)
   if raw then
     local request = cjson.decode(raw)
     request.attempts = request.attempts + 1
     raw = cjson.encode(request)
     redis.call('HSET', requests, id, raw)
-    redis.call('ZADD', requests_due, now + ARGV[1], id)
+    redis.call('ZADD', requests_due, now + argument.lease_ms, id)
     taken[#taken + 1] = id
     taken[#taken + 1] = raw
   else

@@ -1,5 +1,7 @@
 -- Keep the later of two moments.
--- KEYS[1] the last tick   ARGV[1] a moment (ms)
+-- KEYS 1 the last tick
+-- ARGV 1 JSON: due_ms (a moment)
 -- Returns the tick that stands now (ms).
-if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
+local due_ms = cjson.decode(ARGV[1]).due_ms
+if tonumber(redis.call('GET', KEYS[1]) or 0) < due_ms then redis.call('SET', KEYS[1], due_ms) end
 return redis.call('GET', KEYS[1])

@@ -28,7 +28,7 @@ from shared.model.items import PublicItem
 from shared.model.listings import Listing
 from shared.model.site_file import Section
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 NEWEST_ON_PAGE = 20
 NEWEST_ON_HOME = 6
@@ -90,7 +90,7 @@ class ListReader:
 
     def __init__(self, redis: Redis, public_items: PublicItems, edition: Edition) -> None:
         self._redis = redis
-        self._count = load_script(redis, __name__, "count_members.lua")
+        self._count = Script(redis, __name__, "count_members.lua")
         self._public_items = public_items
         self._site = edition.site
         self._record = edition.record
@@ -158,7 +158,7 @@ class ListReader:
         """Return the months of each section's page, newest first, without months whose items have all gone."""
         sections = [page.listing for page in pages if isinstance(page, ListPage) and page.listing.kind == "section"]
         wanted = [(one, month) for one in sections for month in last_of(replies.records[one], "archive")]
-        counts = await self._count(keys=[keys.archive_month(*one) for one in wanted]) if wanted else []
+        counts = await self._count([keys.archive_month(*one) for one in wanted], {}) if wanted else []
         months: dict[Listing, list[str]] = {listing: [] for listing in sections}
         for (listing, month), count in zip(wanted, counts, strict=True):
             if count:

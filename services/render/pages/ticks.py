@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from shared.model.clock import store_now, to_ms
 from shared.runtime.background import repeated
 from shared.store import keys
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ class Ticker:
     def __init__(self, redis: Redis, on_tick: Callable[[], Awaitable[object]]) -> None:
         self._redis = redis
         self._on_tick = on_tick
-        self._advance = load_script(redis, __name__, "advance_tick.lua")
+        self._advance = Script(redis, __name__, "advance_tick.lua")
         self._shown = -1
 
     async def run(self) -> None:
@@ -41,7 +41,7 @@ class Ticker:
         """Write a tick if the last one is old enough, and rewrite the pages if the tick is new."""
         step = TICK // timedelta(milliseconds=1)
         due = to_ms(await store_now(self._redis)) // step * step
-        tick = int(await self._advance(keys=[keys.TICK], args=[due]))
+        tick = int(await self._advance([keys.TICK], {"due_ms": due}))
         if tick != self._shown:
             await self._on_tick()
             self._shown = tick

@@ -2,18 +2,20 @@
 -- revisions, and acknowledge the entries.
 -- KEYS 1 items stream  2 pages stream  3 dead letters, then for each entry: item, rendered (what waits for an earlier
 --      revision's turn), receipts
--- ARGV 1 group  2 for how many ms the pages have been written  3 and visible  4 how long to keep receipts, ms
---      5 of how many of an item's revisions to keep them, then for each entry: entry id, revision, previous (the
---      revision of the item's event before this one), the announcement as a JSON list {name, value, ...} or an empty
---      one, why it was given up or '', the files that show the revision as JSON or ''
+-- ARGV 1 JSON:
+--      group, rendered_ms and visible_ms (for how long the pages have been written and visible), receipts_kept_ms,
+--      revisions_kept (of how many of an item's revisions receipts are kept),
+--      announcements: entry (its id), revision, previous (the revision of the item's event before this one), told
+--      (JSON list {name, value, ...} or an empty one), reason (why it was given up or ''), files (that show the
+--      revision: JSON or '')
 -- Returns how many entries were announced. An entry that is not pending any more was announced by someone else.
-local FIRST, WIDTH = 6, 6
+local argument = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local announced_now = 0
 
-local function append(receipts, revision, spelled)
-  local fields = cjson.decode(spelled)
+local function append(receipts, revision, told)
+  local fields = cjson.decode(told)
   if #fields > 0 then
     local place = redis.call('XADD', KEYS[2], '*', unpack(fields))
     if redis.call('HEXISTS', receipts, 'rendered:' .. revision) == 1 then
@@ -26,40 +28,40 @@ end
 local function bury(entry, reason)
   local found = redis.call('XRANGE', KEYS[1], entry, entry)
   local fields = #found > 0 and cjson.encode(found[1][2]) or '[]'
-  redis.call('XADD', KEYS[3], '*', 'stream', KEYS[1], 'group', ARGV[1], 'entry', entry, 'reason', reason, 'fields', fields)
+  redis.call('XADD', KEYS[3], '*', 'stream', KEYS[1], 'group', argument.group, 'entry', entry, 'reason', reason,
+             'fields', fields)
 end
 
 local function forget_old(receipts)
-  if redis.call('HLEN', receipts) <= 2 * ARGV[5] then return end
+  if redis.call('HLEN', receipts) <= 2 * argument.revisions_kept then return end
   local revisions = {}
   for _, field in ipairs(redis.call('HKEYS', receipts)) do
     local revision = field:match('^rendered:(%d+)$')
     if revision then revisions[#revisions + 1] = tonumber(revision) end
   end
   table.sort(revisions)
-  for place = 1, #revisions - ARGV[5] do
+  for place = 1, #revisions - argument.revisions_kept do
     redis.call('HDEL', receipts, 'rendered:' .. revisions[place], 'announced:' .. revisions[place])
   end
 end
 
 local function write_receipt(receipts, revision, files)
-  local receipt = string.format('[%.0f,%.0f,%s]', now - ARGV[2], now - ARGV[3], files)
+  local receipt = string.format('[%.0f,%.0f,%s]', now - argument.rendered_ms, now - argument.visible_ms, files)
   redis.call('HSET', receipts, 'rendered:' .. revision, receipt)
   forget_old(receipts)
 end
 
-for place = 0, (#ARGV - FIRST + 1) / WIDTH - 1 do
-  local entry, revision, previous, spelled, reason, files =
-    unpack(ARGV, FIRST + place * WIDTH, FIRST + WIDTH - 1 + place * WIDTH)
-  local item, rendered, receipts = KEYS[4 + place * 3], KEYS[5 + place * 3], KEYS[6 + place * 3]
-  if redis.call('XACK', KEYS[1], ARGV[1], entry) == 1 then
-    if reason ~= '' then bury(entry, reason) end
-    if files ~= '' then write_receipt(receipts, revision, files) end
+for place, one in ipairs(argument.announcements) do
+  local item, rendered, receipts = KEYS[1 + 3 * place], KEYS[2 + 3 * place], KEYS[3 + 3 * place]
+  local revision, previous = one.revision, one.previous
+  if redis.call('XACK', KEYS[1], argument.group, one.entry) == 1 then
+    if one.reason ~= '' then bury(one.entry, one.reason) end
+    if one.files ~= '' then write_receipt(receipts, revision, one.files) end
     local announced = redis.call('HGET', item, 'announced') or '0'
     if tonumber(previous) < tonumber(announced) then
-      append(receipts, revision, spelled)  -- it was given up and is replayed: its turn has passed
+      append(receipts, revision, one.told)  -- it was given up and is replayed: its turn has passed
     else
-      redis.call('HSET', rendered, previous, cjson.encode({revision, spelled}))
+      redis.call('HSET', rendered, previous, cjson.encode({revision, one.told}))
     end
     while true do
       local waiting = redis.call('HGET', rendered, announced)
@@ -70,7 +72,7 @@ for place = 0, (#ARGV - FIRST + 1) / WIDTH - 1 do
       announced = next[1]
       redis.call('HSET', item, 'announced', announced)
     end
-    redis.call('PEXPIRE', receipts, ARGV[4])
+    redis.call('PEXPIRE', receipts, argument.receipts_kept_ms)
   end
 end
 return announced_now

@@ -15,7 +15,7 @@ from shared.model.listings import Listing
 from shared.model.urls import feed_path
 from shared.store import keys
 from shared.store.receipts import NO_FILES, REVISIONS_KEPT, ShownFiles
-from shared.store.scripts import load_script
+from shared.store.scripts import Script
 from shared.store.streams import Entry
 
 # Standard Webhooks asks for less than 20 kB, of which type and timestamp take a hundred.
@@ -116,7 +116,7 @@ class Announcer:
     """Appends to the log."""
 
     def __init__(self, redis: Redis, receipts_kept: timedelta = timedelta(days=30)) -> None:
-        self._script = load_script(redis, __name__, "announce.lua")
+        self._script = Script(redis, __name__, "announce.lua")
         self._receipts_kept_ms = _ms(receipts_kept)
 
     async def announce(self, announcements: Sequence[Announcement], age: BatchAge = _JUST_NOW) -> int:
@@ -128,21 +128,31 @@ class Announcer:
         if not announcements:
             return 0
         script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS]
-        args: list[str | int] = [
-            keys.RENDER_GROUP,
-            _ms(age.rendered),
-            _ms(age.visible),
-            self._receipts_kept_ms,
-            REVISIONS_KEPT,
-        ]
         for one in announcements:
-            fields = one.told.to_fields() if one.told else {}
             item_id = one.event.item_id
             script_keys += [keys.item(item_id), keys.rendered(item_id), keys.receipts(item_id)]
-            spelled = json.dumps([part for pair in fields.items() for part in pair], ensure_ascii=False)
-            args += [one.entry.id, one.event.revision, one.event.previous, spelled, one.reason]
-            args.append(one.shown.to_json() if one.told else "")
-        return int(await self._script(keys=script_keys, args=args))
+        argument = {
+            "group": keys.RENDER_GROUP,
+            "rendered_ms": _ms(age.rendered),
+            "visible_ms": _ms(age.visible),
+            "receipts_kept_ms": self._receipts_kept_ms,
+            "revisions_kept": REVISIONS_KEPT,
+            "announcements": [_spelled(one) for one in announcements],
+        }
+        return int(await self._script(script_keys, argument))
+
+
+def _spelled(one: Announcement) -> Mapping[str, str]:
+    """Return the announcement as announce.lua reads it."""
+    fields = one.told.to_fields() if one.told else {}
+    return {
+        "entry": one.entry.id,
+        "revision": str(one.event.revision),
+        "previous": str(one.event.previous),
+        "told": json.dumps([part for pair in fields.items() for part in pair], ensure_ascii=False),
+        "reason": one.reason,
+        "files": one.shown.to_json() if one.told else "",
+    }
 
 
 def _ms(span: timedelta) -> int:

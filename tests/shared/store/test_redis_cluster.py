@@ -8,6 +8,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.dev.embedded_cluster import MASTERS, EmbeddedCluster
 from shared.store.redis_client import connect, on_masters
+from shared.store.scripts import Script
 from tests.fakes import eventually
 
 # Five tags whose slots lie with all three masters.
@@ -73,10 +74,10 @@ async def test_keys_of_all_masters_are_counted_and_listed(redis: Redis) -> None:
 async def test_after_a_failover_commands_and_scripts_go_to_the_new_master(
     redis: Redis, cluster: EmbeddedCluster
 ) -> None:
-    double = redis.register_script("return redis.call('GET', KEYS[1]) * 2")
+    double = Script(redis, __name__, "double.lua")
     await redis.set("{site}:number", 21)
     await redis.wait(1, 1000)
-    assert await double(keys=["{site}:number"]) == 42
+    assert await double(["{site}:number"], {}) == 42
     cluster.master_of("{site}:number").kill()
 
     with pytest.raises(RedisError):
@@ -85,7 +86,7 @@ async def test_after_a_failover_commands_and_scripts_go_to_the_new_master(
 
     async def has_taken_over() -> bool:
         try:
-            return bool(await double(keys=["{site}:number"]) == 42)
+            return bool(await double(["{site}:number"], {}) == 42)
         except RedisError:
             return False
 
