@@ -33,10 +33,10 @@ from redis.typing import EncodableT
 from yarl import URL
 
 from services.dev.embedded_store import embedded_redis
+from services.notify.channels.signing import new_secret, signature_header, signing_key
 from services.notify.engine import running_engine
 from services.notify.model.subscription import SealedSecret, Subscription
 from services.notify.subscriptions.secret_box import SecretBox
-from services.notify.subscriptions.signing import new_secret, signature_header, signing_key
 from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
 from shared.egress.egress import open_egress
 from shared.http.server import collect_garbage_seldom

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from services.cli.websub import is_signed
-from services.notify.subscriptions.signing import ASYMMETRIC_PREFIX, SYMMETRIC_PREFIX, signing_key
+from services.notify.channels.signing import ASYMMETRIC_PREFIX, SYMMETRIC_PREFIX, signing_key
 
 # As the libraries of Standard Webhooks: an older request may be somebody's recording.
 _TOLERANCE_SECONDS = 300

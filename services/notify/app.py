@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from services.notify.channels.base import AnyChannel, by_kind
+from services.notify.channels.registry import CHANNELS
 from services.notify.console.wiring import running_console
 from services.notify.delivery.api import deliveries_router
 from services.notify.delivery.dead_letters import DeadDeliveries
@@ -15,6 +17,7 @@ from services.notify.delivery.replays_api import replays_router
 from services.notify.engine import Engine, running_engine
 from services.notify.log.api import events_router
 from services.notify.subscriptions.api import subscriptions_router
+from services.notify.subscriptions.requests import SubscriptionBodies
 from shared.egress.address_guard import AddressGuard
 from shared.http import auth, errors
 from shared.http.auth import KeyRing
@@ -25,7 +28,7 @@ from shared.store.redis_client import connect
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[FastAPI]:
+async def running(settings: Settings, channels: Sequence[AnyChannel] = CHANNELS) -> AsyncIterator[FastAPI]:
     """
     Run the service while the block runs, and yield its HTTP application.
 
@@ -35,17 +38,17 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     redis = connect(settings.redis_url)
     try:
         async with (
-            running_engine(redis, settings, asyncio.Event()) as engine,
+            running_engine(redis, settings, asyncio.Event(), channels=channels) as engine,
             running_console(redis, engine, settings) as console,
         ):
-            app = _application(redis, engine, settings)
+            app = _application(redis, engine, settings, channels)
             app.include_router(console)
             yield app
     finally:
         await redis.aclose()
 
 
-def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
+def _application(redis: Redis, engine: Engine, settings: Settings, channels: Sequence[AnyChannel]) -> FastAPI:
     app = FastAPI(title="Clarion notify", docs_url=None, redoc_url=None)
     app.state.stopping = engine.stopping
     errors.install(app)
@@ -56,11 +59,11 @@ def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
         return engine.stream.healthy and await store_answers(redis)
 
     history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
-    guard = AddressGuard(settings.egress_allow)
+    bodies = SubscriptionBodies(by_kind(channels), AddressGuard(settings.egress_allow))
     # First, because routes are tried in order, and the hub is asked most.
     for router in engine.websub.routers:
         app.include_router(router)
-    app.include_router(subscriptions_router(engine.subscribing, guard, engine.on_work))
+    app.include_router(subscriptions_router(engine.subscribing, bodies, engine.on_work))
     dead = DeadDeliveries(redis, engine.store)
     # Before the deliveries: "dead-letters" is no delivery's id.
     app.include_router(replays_router(engine.subscribing, engine.replays, dead, engine.replaying.ring))

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from redis.asyncio import Redis
 
-from services.notify.channels.webhook import Sender
+from services.notify.channels.base import AnyChannel, ChannelSender, by_kind
+from services.notify.channels.registry import CHANNELS
 from services.notify.delivery.attempt import Delivering
 from services.notify.delivery.disabled_notices import Notices
 from services.notify.delivery.erasure import DeliveryErasing
@@ -23,7 +24,7 @@ from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.subscriptions.service import Subscribing
 from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
 from services.notify.websub.wiring import WebSub, assemble_websub
-from shared.egress.egress import Egress, open_egress
+from shared.egress.egress import open_egress
 from shared.egress.name_resolver import NameResolver
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
@@ -62,19 +63,30 @@ class Engine:
 
 @contextlib.asynccontextmanager
 async def running_engine(
-    redis: Redis, settings: Settings, stopping: asyncio.Event, names: NameResolver | None = None
+    redis: Redis,
+    settings: Settings,
+    stopping: asyncio.Event,
+    names: NameResolver | None = None,
+    channels: Sequence[AnyChannel] = CHANNELS,
 ) -> AsyncIterator[Engine]:
     """Run fan-out and deliveries while the block runs; they begin to stop as soon as `stopping` is set."""
     secret_box = SecretBox(settings.secrets_key)
     store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
     event_log = EventLog(redis)
     advance = ShardAdvance(redis, store, event_log, settings.log_retention)
-    subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue)
+    subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue, channels=by_kind(channels))
     async with (
         open_egress(settings.egress_allow, settings.attempt_timeout, names) as egress,
         StoppedTogether(stopping) as parts,
     ):
-        delivering = _delivering(egress, subscribing, event_log, secret_box, settings)
+        sender = ChannelSender(by_kind(channels), egress.post, secret_box.open)
+        delivering = Delivering(
+            sender.send,
+            event_log,
+            settings.retry_schedule,
+            disable=subscribing.disable,
+            pause=subscribing.pause_for,
+        )
         queue = DeliveryQueue(redis, _rules(settings))
         worker = DeliveryWorker(queue, store, delivering.attempt, subscribing.on_failing)
         consumer = LogConsumer(redis, store, event_log, advance, worker.ring)
@@ -111,15 +123,3 @@ def _rules(settings: Settings) -> QueueRules:
     first, *later = settings.retry_schedule or (timedelta(seconds=5),)
     most = max(first, *later[:1]) if later else first
     return QueueRules(settings.attempt_timeout + _LEASE_MARGIN, first, most, settings.log_retention)
-
-
-def _delivering(
-    egress: Egress, subscribing: Subscribing, event_log: EventLog, secret_box: SecretBox, settings: Settings
-) -> Delivering:
-    return Delivering(
-        Sender(egress.post, secret_box).send,
-        event_log,
-        settings.retry_schedule,
-        disable=subscribing.disable,
-        pause=subscribing.pause_for,
-    )

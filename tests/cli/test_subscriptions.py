@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from services.cli.app import app
 from services.cli.listen import Arrived, Behaviour, in_words, receiver, verify
-from services.notify.subscriptions.signing import new_secret
+from services.notify.channels.signing import new_secret
 from tests.notify.factories import a_receiver, a_service, an_event, announce, eventually, settings_for
 
 BODY = b'{"type": "ping.v1"}'

@@ -35,7 +35,7 @@ STEPS = [
     "services.notify.delivery.log_consumer:LogConsumer.on_entries",
     "services.notify.delivery.shard_advance:ShardAdvance._write_plan",
     "services.notify.delivery.attempt:Delivering.attempt",
-    "services.notify.channels.webhook:Sender.send",
+    "services.notify.channels.webhook:WebhookChannel.send",
     "services.notify.delivery.attempt:Delivering._count_time_of",
 ]
 

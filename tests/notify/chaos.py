@@ -22,9 +22,9 @@ from redis.exceptions import RedisError, ResponseError
 from redis.typing import EncodableT
 
 from services.dev.embedded_store import EmbeddedRedis, embedded_redis
+from services.notify.channels.signing import new_secret
 from services.notify.model.subscription import SealedSecret
 from services.notify.subscriptions.secret_box import SecretBox
-from services.notify.subscriptions.signing import new_secret
 from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
 from shared.model.ids import SubscriptionId
 from shared.store import keys

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from services.notify.app import running
+from services.notify.channels.base import AnyChannel
+from services.notify.channels.registry import CHANNELS
 from services.notify.model.subscription import Subscription
 from shared.model.events import AnnouncedEvent, webhook_body
 from shared.model.ids import EventId, LogId, new_trace_id
@@ -155,8 +157,10 @@ class Service:
 
 
 @asynccontextmanager
-async def a_service(redis: Redis, settings: Settings) -> AsyncIterator[Service]:
-    async with running(settings) as app:
+async def a_service(
+    redis: Redis, settings: Settings, channels: Sequence[AnyChannel] = CHANNELS
+) -> AsyncIterator[Service]:
+    async with running(settings, channels) as app:
         transport = httpx.ASGITransport(app=app)
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://notify", headers=headers) as client:

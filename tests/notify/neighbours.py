@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from services.dev.embedded_store import embedded_redis
+from services.notify.channels.signing import new_secret
 from services.notify.engine import running_engine
 from services.notify.model.subscription import SealedSecret
 from services.notify.subscriptions.secret_box import SecretBox
-from services.notify.subscriptions.signing import new_secret
 from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
 from shared.egress.address_classes import Address
 from shared.egress.name_resolver import NameResolver

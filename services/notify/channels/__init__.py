@@ -1,1 +1,1 @@
-"""How a delivery is sent, one module for each kind of endpoint."""
+"""The ways in which a delivery reaches a subscriber, one module each."""

@@ -8,8 +8,8 @@ from random import Random
 
 import structlog
 
-from services.notify.channels.retry_policy import next_delay
-from services.notify.channels.webhook import Message
+from services.notify.channels.base import Message
+from services.notify.delivery.retry_schedule import next_delay
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import (
     Attempt,

@@ -9,8 +9,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from services.notify.channels.retry_policy import LONGEST_RETRY_AFTER
 from services.notify.model.delivery import (
+    LONGEST_RETRY_AFTER,
     Delivered,
     Delivery,
     Done,

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from services.notify.delivery.dead_letters import DeadDeliveries, DeadDelivery
 from services.notify.delivery.replays import Only, Replay, ReplayStore
 from services.notify.subscriptions.api import Key
-from services.notify.subscriptions.requests import parse_plain
+from services.notify.subscriptions.requests import parse
 from services.notify.subscriptions.service import Subscribing
 from shared.model.clock import from_ms, iso
 from shared.model.ids import SubscriptionId
@@ -39,7 +39,7 @@ def replays_router(
     async def replay(
         subscription_id: SubscriptionId, request: Request, response: Response, key: Key
     ) -> dict[str, object]:
-        asked = parse_plain(ReplayRequest, await request.body())
+        asked = parse(ReplayRequest, await request.body())
         subscription = await subscribing.find(subscription_id, key)
         begun = await replays.begin(subscription, asked.only, asked.since, asked.until)
         response.headers["Location"] = f"/v1/subscriptions/{subscription_id}/replays/{begun.id}"

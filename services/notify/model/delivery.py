@@ -11,6 +11,9 @@ from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 Reason = Literal["dns", "blocked_address", "tls", "connect", "timeout", "too_large", "status", "interrupted", "expired"]
 """Why an attempt failed. `expired`: the log no longer has the event, there is nothing left to send."""
 
+LONGEST_RETRY_AFTER = timedelta(days=1)
+"""A receiver that asks for more is tried again after a day."""
+
 
 @dataclass(frozen=True)
 class Delivered:

@@ -2,14 +2,16 @@
 
 import zlib
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.model.events import PUBLIC_TYPES
 from shared.model.ids import LogId, SubscriptionId
 
 State = Literal["active", "paused", "disabled"]
+DEFAULT_KIND = "webhook"
+"""The channel of a subscription that names none."""
 PING = "ping.v1"
 ENDPOINT_DISABLED = "endpoint.disabled.v1"
 """Goes to those only whose filter names it, and such a filter takes an admin's key."""
@@ -53,7 +55,8 @@ class Subscription(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: SubscriptionId
-    kind: Literal["webhook"] = "webhook"
+    kind: str = DEFAULT_KIND
+    """Its channel."""
     owner: str
     """The name of the API key that made it."""
     url: str
@@ -62,6 +65,8 @@ class Subscription(BaseModel):
     max_per_second: int | None = None
     sealed_headers: str | None = None
     header_names: tuple[str, ...] = ()
+    sealed_target: Annotated[str | None, Field(exclude_if=lambda sealed: sealed is None)] = None
+    """What the channel must know beside the address; a webhook has its headers instead."""
     description: str | None = None
     contact: str | None = None
     secrets: tuple[SealedSecret, ...]

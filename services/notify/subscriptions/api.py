@@ -4,35 +4,36 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel
 
 from services.notify.model.subscription import Subscription
 from services.notify.subscriptions.requests import (
     ResumeRequest,
     RotateRequest,
-    SubscriptionPatch,
-    SubscriptionRequest,
+    SubscriptionBodies,
     parse,
 )
-from services.notify.subscriptions.service import Made, Subscribing
-from shared.egress.address_guard import AddressGuard
+from services.notify.subscriptions.service import Subscribing
 from shared.http.auth import ApiKey, key_with
-from shared.model.clock import iso, to_ms
+from shared.model.clock import to_ms
 from shared.model.ids import SubscriptionId
 
 Key = Annotated[ApiKey, Depends(key_with("subscriptions:write"))]
 
 
-def subscriptions_router(subscribing: Subscribing, guard: AddressGuard, on_work: Callable[[], None]) -> APIRouter:
+def subscriptions_router(
+    subscribing: Subscribing, bodies: SubscriptionBodies, on_work: Callable[[], None]
+) -> APIRouter:
     """Return the routes; `on_work` is called when there is something to enqueue or to send."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+    request_schemas, patch_schemas = bodies.schemas()
+    shown = bodies.shown
 
-    @router.post("", status_code=201, openapi_extra=_body(SubscriptionRequest))
+    @router.post("", status_code=201, openapi_extra=_body(*request_schemas))
     async def subscribe(request: Request, key: Key, response: Response) -> dict[str, object]:
-        made = await subscribing.subscribe(parse(SubscriptionRequest, await request.body(), guard), key)
+        made = await subscribing.subscribe(bodies.request(await request.body()), key)
         response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
         on_work()
-        return _shown_once(made)
+        return {**shown(made.subscription), "secret": made.secret}
 
     @router.get("")
     async def list_subscriptions(
@@ -49,38 +50,42 @@ def subscriptions_router(subscribing: Subscribing, guard: AddressGuard, on_work:
     async def get(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
         return shown(await subscribing.find(subscription_id, key))
 
-    @router.patch("/{subscription_id}", openapi_extra=_body(SubscriptionPatch))
+    @router.patch("/{subscription_id}", openapi_extra=_body(*patch_schemas))
     async def change(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
-        patch = parse(SubscriptionPatch, await request.body(), guard)
-        return shown(await subscribing.change(subscription_id, patch, key))
+        channel = subscribing.channel_of(await subscribing.find(subscription_id, key))
+        return shown(await subscribing.change(subscription_id, bodies.patch(await request.body(), channel.kind), key))
 
     @router.delete("/{subscription_id}", status_code=204)
     async def delete(subscription_id: SubscriptionId, key: Key) -> None:
         await subscribing.delete(subscription_id, key)
 
-    router.include_router(_acts_router(subscribing, guard, on_work))
+    router.include_router(_acts_router(subscribing, bodies, on_work))
     return router
 
 
-def _acts_router(subscribing: Subscribing, guard: AddressGuard, on_work: Callable[[], None]) -> APIRouter:
+def _acts_router(subscribing: Subscribing, bodies: SubscriptionBodies, on_work: Callable[[], None]) -> APIRouter:
     """Return the routes under one subscription that do something with it."""
     router = APIRouter()
+    shown = bodies.shown
 
     @router.post("/{subscription_id}/pause")
     async def pause(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
         return shown(await subscribing.pause(subscription_id, key))
 
-    @router.post("/{subscription_id}/resume", openapi_extra=_body(ResumeRequest), response_model=None)
+    @router.post(
+        "/{subscription_id}/resume", openapi_extra=_body(ResumeRequest.model_json_schema()), response_model=None
+    )
     async def resume(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object] | Response:
-        asked = parse(ResumeRequest, await request.body(), guard)
+        asked = parse(ResumeRequest, await request.body())
         resumed = await subscribing.resume(subscription_id, asked, key)
         on_work()
         return shown(resumed)
 
-    @router.post("/{subscription_id}/rotate-secret", openapi_extra=_body(RotateRequest))
+    @router.post("/{subscription_id}/rotate-secret", openapi_extra=_body(RotateRequest.model_json_schema()))
     async def rotate_secret(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
-        asked = parse(RotateRequest, await request.body(), guard)
-        return _shown_once(await subscribing.rotate_secret(subscription_id, asked, key))
+        asked = parse(RotateRequest, await request.body())
+        made = await subscribing.rotate_secret(subscription_id, asked, key)
+        return {**shown(made.subscription), "secret": made.secret}
 
     @router.post("/{subscription_id}/ping", status_code=202)
     async def ping(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
@@ -96,36 +101,11 @@ def _cursor(subscription: Subscription) -> str:
     return f"{to_ms(subscription.created_at):015}-{subscription.id}"
 
 
-def shown(subscription: Subscription) -> dict[str, object]:
-    """Return what a caller sees of a subscription: no secret, and of its headers only the names."""
-    return {
-        "id": subscription.id,
-        "kind": subscription.kind,
-        "url": subscription.url,
-        "filter": subscription.filter.model_dump(),
-        "ordered": subscription.ordered,
-        "max_per_second": subscription.max_per_second,
-        "headers": dict.fromkeys(subscription.header_names, "…"),
-        "description": subscription.description,
-        "contact": subscription.contact,
-        "owner": subscription.owner,
-        "created_at": iso(subscription.created_at),
-        "state": subscription.state,
-        "state_since": iso(subscription.state_since),
-        "state_reason": subscription.state_reason,
-        "resume_from": subscription.resume_from,
-        "secrets_in_use": len(subscription.secrets),
-    }
-
-
-def _shown_once(made: Made) -> dict[str, object]:
-    return {**shown(made.subscription), "secret": made.secret}
-
-
-def _body(model: type[BaseModel]) -> dict[str, object]:
+def _body(*schemas: dict[str, Any]) -> dict[str, object]:  # Any: JSON
     # The body is read raw, because every problem is to be told at once; the documentation has its schema all the same.
-    schema = model.model_json_schema()
-    return {"requestBody": {"content": {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}}}
+    inlined = [_inlined(schema, schema.pop("$defs", {})) for schema in schemas]
+    schema = inlined[0] if len(inlined) == 1 else {"oneOf": inlined}
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # Any: JSON

@@ -1,31 +1,22 @@
 """What callers may ask of subscriptions, and everything that is wrong with it at once."""
 
-import json
-import re
+import copy
 from collections.abc import Mapping
-from typing import Annotated, Self, TypeVar
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic_core import from_json
 
-from services.notify.model.subscription import KNOWN_TYPES
-from services.notify.subscriptions.signing import signing_key
-from shared.egress.address_guard import AddressGuard, url_problem
+from services.notify.channels.base import AnyChannel
+from services.notify.channels.signing import signing_key
+from services.notify.model.subscription import DEFAULT_KIND, KNOWN_TYPES, Subscription
+from shared.egress.address_guard import AddressGuard
 from shared.http.errors import field_errors
+from shared.model.clock import iso
 from shared.model.errors import FieldError, Invalid, Malformed, TooLarge
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_URL_CHARS = 2048
-_MAX_HEADERS = 20
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1000}")
-# What the request or the connection is made of, what Standard Webhooks says, and what would pass for someone else.
-_OUR_HEADERS = frozenset(
-    {
-        *("host", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect", "date", "via"),
-        *("user-agent", "traceparent", "tracestate", "cookie", "forwarded", "accept-encoding"),
-    }
-)
-_OUR_HEADER_PREFIXES = ("webhook-", "content-", "proxy-", "x-forwarded-", "sec-")
 
 Words = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)]
 
@@ -60,40 +51,32 @@ class FilterRequest(_Request):
         return tuple(section.strip("/") for section in value)
 
 
-class SubscriptionPatch(_Request):
-    """What may be changed; what is left out stays. `headers` are replaced as a whole."""
+class _CommonFields(_Request):
+    """The fields that subscriptions of every channel have; the channel's target adds its own."""
 
-    url: Annotated[str | None, Field(max_length=MAX_URL_CHARS)] = None
-    filter: FilterRequest | None = None
-    ordered: bool | None = None
+    filter: FilterRequest = FilterRequest()
+    ordered: bool = False
     max_per_second: Annotated[int | None, Field(ge=1, le=1000)] = None
-    headers: Annotated[Mapping[str, str] | None, Field(max_length=_MAX_HEADERS)] = None
     description: Annotated[str | None, Field(max_length=500)] = None
     contact: Annotated[str | None, Field(max_length=500)] = None
 
-    @field_validator("headers")
+
+class SubscriptionPatch(_CommonFields):
+    """What may be changed; a field that is left out stays as it is, and `headers` are replaced as a whole."""
+
+    @field_validator("*", mode="before")
     @classmethod
-    def _not_ours(cls, value: Mapping[str, str] | None) -> Mapping[str, str] | None:
-        problems = [problem for name, text in (value or {}).items() if (problem := _header_problem(name, text))]
-        if problems:
-            raise ValueError("; ".join(problems))
+    def _not_emptied(cls, value: object, field: ValidationInfo) -> object:
+        name = field.field_name or ""
+        if value is None and NoneType not in get_args(cls.model_fields[name].annotation):
+            raise ValueError(f"{name} cannot be null: leave it out to keep it")
         return value
 
-    @model_validator(mode="after")
-    def _not_emptied(self) -> Self:
-        for name in ("url", "filter", "ordered", "headers"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null: leave it out to keep it")
-        return self
 
+class SubscriptionRequest(_CommonFields):
+    """A new subscription. `kind` names its channel: one that names none is a webhook."""
 
-class SubscriptionRequest(SubscriptionPatch):
-    """A new subscription."""
-
-    url: Annotated[str, Field(max_length=MAX_URL_CHARS)]
-    filter: FilterRequest = FilterRequest()
-    ordered: bool = False
-    headers: Annotated[Mapping[str, str], Field(max_length=_MAX_HEADERS)] = Field(default_factory=dict)
+    kind: str = DEFAULT_KIND
     secret: Annotated[str | None, Field(max_length=200)] = None
     ping: bool = False
     """Whether a test delivery is sent at once."""
@@ -126,50 +109,108 @@ class RotateRequest(_Request):
         return value
 
 
-def parse(model: type[_Model], body: bytes, guard: AddressGuard) -> _Model:
+class SubscriptionBodies:
+    """Reads and writes subscriptions as callers see them: which fields there are depends on the channel."""
+
+    def __init__(self, channels: Mapping[str, AnyChannel], guard: AddressGuard) -> None:
+        self._channels = channels
+        self._guard = guard
+        self._requests = {kind: _request_model(channel) for kind, channel in channels.items()}
+        self._patches = {kind: _patch_model(channel) for kind, channel in channels.items()}
+
+    def request(self, body: bytes) -> SubscriptionRequest:
+        """Return the subscription that is asked for. Raises as `parse` does."""
+        asked = _json(body)
+        kind = asked.get("kind", DEFAULT_KIND) if isinstance(asked, dict) else DEFAULT_KIND
+        if not isinstance(kind, str) or kind not in self._channels:
+            known = ", ".join(self._channels)
+            raise _invalid((FieldError("/kind", f"there is no channel of this kind; known: {known}"),))
+        return self._parse(self._requests[kind], kind, body)
+
+    def patch(self, body: bytes, kind: str) -> SubscriptionPatch:
+        """Return what is to be changed of a subscription to this kind of channel. Raises as `parse` does."""
+        return self._parse(self._patches[kind], kind, body)
+
+    def shown(self, subscription: Subscription) -> dict[str, object]:
+        """Return what a caller sees of a subscription: no secret, and of its target what the channel shows."""
+        channel = self._channels.get(subscription.kind)
+        return {
+            "id": subscription.id,
+            "kind": subscription.kind,
+            "url": subscription.url,
+            "filter": subscription.filter.model_dump(),
+            "ordered": subscription.ordered,
+            "max_per_second": subscription.max_per_second,
+            **(channel.shown(subscription) if channel else {}),
+            "description": subscription.description,
+            "contact": subscription.contact,
+            "owner": subscription.owner,
+            "created_at": iso(subscription.created_at),
+            "state": subscription.state,
+            "state_since": iso(subscription.state_since),
+            "state_reason": subscription.state_reason,
+            "resume_from": subscription.resume_from,
+            "secrets_in_use": len(subscription.secrets),
+        }
+
+    def schemas(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # Any: JSON
+        """Return what the documentation says of requests and of patches, one schema for each channel."""
+        patches = [model.model_json_schema() for model in self._patches.values()]
+        for field in (field for patch in patches for field in patch["properties"].values()):
+            field.pop("default", None)
+        return [model.model_json_schema() for model in self._requests.values()], patches
+
+    def _parse(self, model: type[_Model], kind: str, body: bytes) -> _Model:
+        parsed, problems = _parsed(model, body)
+        # The address is looked at even when other fields are wrong, so that everything is said at once.
+        asked = _json(body)
+        url = asked.get("url") if isinstance(asked, dict) else None
+        if isinstance(url, str) and not any(problem.pointer == "/url" for problem in problems):
+            problem = self._channels[kind].url_problem(url, self._guard)
+            problems += (FieldError("/url", problem),) if problem else ()
+        if problems or parsed is None:
+            raise _invalid(problems)
+        return parsed
+
+
+def parse(model: type[_Model], body: bytes) -> _Model:
     """Return what the body asks for. Raises Malformed, TooLarge, or Invalid with every field that is wrong."""
     parsed, problems = _parsed(model, body)
-    problems += _url_problems(body, guard, problems)
-    if problems or parsed is None:
-        raise Invalid("the request breaks the rules", errors=problems)
-    return parsed
-
-
-def parse_plain(model: type[_Model], body: bytes) -> _Model:
-    """Return what a body without a URL asks for. Raises as `parse` does."""
-    parsed, problems = _parsed(model, body)
     if parsed is None:
-        raise Invalid("the request breaks the rules", errors=problems)
+        raise _invalid(problems)
     return parsed
+
+
+def _request_model(channel: AnyChannel) -> type[SubscriptionRequest]:
+    kind: Any = (Literal[channel.kind], channel.kind)  # Any: a type that is made while the program runs
+    return create_model("SubscriptionRequest", __base__=(SubscriptionRequest, channel.target), kind=kind)
+
+
+def _patch_model(channel: AnyChannel) -> type[SubscriptionPatch]:
+    optional: dict[str, Any] = {}  # Any: as above
+    for name, info in channel.target.model_fields.items():
+        field = copy.copy(info)
+        field.default, field.default_factory = None, None
+        optional[name] = (info.annotation, field)
+    return create_model("SubscriptionPatch", __base__=(SubscriptionPatch, channel.target), **optional)
 
 
 def _parsed(model: type[_Model], body: bytes) -> tuple[_Model | None, tuple[FieldError, ...]]:
-    if len(body) > MAX_BODY_BYTES:
-        raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+    _json(body)
     try:
         return model.model_validate_json(body or b"{}"), ()
     except ValidationError as error:
-        if any(found["type"] == "json_invalid" for found in error.errors()):
-            raise Malformed("the body is not JSON in UTF-8") from error
         return None, field_errors(error)
 
 
-def _url_problems(body: bytes, guard: AddressGuard, found: tuple[FieldError, ...]) -> tuple[FieldError, ...]:
-    """Look at the URL even when other fields are wrong, so that everything is said at once."""
-    asked = json.loads(body) if body else {}
-    url = asked.get("url") if isinstance(asked, dict) else None
-    if not isinstance(url, str) or any(error.pointer == "/url" for error in found):
-        return ()
-    problem = url_problem(url, guard)
-    return (FieldError("/url", problem),) if problem else ()
+def _json(body: bytes) -> object:
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+    try:
+        return from_json(body or b"{}")
+    except ValueError as error:
+        raise Malformed("the body is not JSON in UTF-8") from error
 
 
-def _header_problem(name: str, value: str) -> str | None:
-    lowered = name.lower()
-    if not _HEADER_NAME.fullmatch(name):
-        return f'"{name[:100]}" is not a header name'
-    if not _HEADER_VALUE.fullmatch(value):
-        return f'the value of "{name}" is not printable ASCII of at most 1,000 characters'
-    if lowered in _OUR_HEADERS or lowered.startswith(_OUR_HEADER_PREFIXES):
-        return f'"{name}" is set by the sender'
-    return None
+def _invalid(problems: tuple[FieldError, ...]) -> Invalid:
+    return Invalid("the request breaks the rules", errors=problems)

@@ -1,19 +1,20 @@
 """What can be done with a subscription: make it, change it, stop it, let it go on, test it, end it."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from redis.asyncio import Redis
 
+from services.notify.channels.base import AnyChannel
+from services.notify.channels.signing import new_secret
 from services.notify.log.event_log import EventLog, LogNoLongerReaches
 from services.notify.model.delivery import Delivery
 from services.notify.model.log_position import LOG_START, Cursor, is_before
 from services.notify.model.subscription import ENDPOINT_DISABLED, PING, Filter, SealedSecret, State, Subscription
 from services.notify.subscriptions.requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
 from services.notify.subscriptions.secret_box import SecretBox
-from services.notify.subscriptions.signing import new_secret
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.http.auth import ApiKey
 from shared.model.clock import store_now, to_ms
@@ -38,13 +39,21 @@ class Subscribing:
     """The acts of subscribers; each on behalf of an API key, which sees only what it made unless it is an admin's."""
 
     def __init__(
-        self, redis: Redis, store: SubscriptionStore, event_log: EventLog, secret_box: SecretBox, enqueue: Enqueue
+        self,
+        redis: Redis,
+        store: SubscriptionStore,
+        event_log: EventLog,
+        secret_box: SecretBox,
+        enqueue: Enqueue,
+        *,
+        channels: Mapping[str, AnyChannel],
     ) -> None:
         self._redis = redis
         self._store = store
         self._event_log = event_log
         self._secret_box = secret_box
         self._enqueue = enqueue
+        self._channels = channels
 
     async def subscribe(self, request: SubscriptionRequest, key: ApiKey) -> Made:
         """Make a subscription; it hears every event that is announced once this has returned."""
@@ -55,7 +64,7 @@ class Subscribing:
         subscription = Subscription(
             id=subscription_id,
             owner=key.name,
-            url=request.url,
+            kind=request.kind,
             filter=Filter(**request.filter.model_dump()),
             ordered=request.ordered,
             max_per_second=request.max_per_second,
@@ -65,7 +74,7 @@ class Subscribing:
             created_at=now,
             since=await self._event_log.newest(),
             state_since=now,
-            **self._sealed(request.headers, subscription_id),
+            **self._channels[request.kind].record_of(request, partial(self._secret_box.seal, owner=subscription_id)),
         )
         await self._store.add(subscription)
         if request.ping:
@@ -91,14 +100,29 @@ class Subscribing:
 
     async def change(self, subscription_id: SubscriptionId, patch: SubscriptionPatch, key: ApiKey) -> Subscription:
         """Change what the patch names; events announced from now on are matched by the new filter."""
-        await self.find(subscription_id, key)
+        channel = self.channel_of(await self.find(subscription_id, key))
         _refuse_notices(patch, key)
-        update: dict[str, object] = patch.model_dump(exclude_unset=True, exclude={"filter", "headers"})
-        if patch.filter is not None:
+        own = patch.model_fields_set & channel.target.model_fields.keys()
+        update: dict[str, object] = patch.model_dump(exclude_unset=True, exclude={"filter", *own})
+        if "filter" in patch.model_fields_set:
             update["filter"] = Filter(**patch.filter.model_dump())
-        if patch.headers is not None:
-            update |= self._sealed(patch.headers, subscription_id)
-        return await self._store.change(subscription_id, lambda before, _: before.model_copy(update=update))
+
+        def changed(before: Subscription, _: Cursor) -> Subscription:
+            if not own:
+                return before.model_copy(update=update)
+            target = channel.target_of(before, partial(self._secret_box.open, owner=subscription_id))
+            target = target.model_copy(update={name: getattr(patch, name) for name in own})
+            record = channel.record_of(target, partial(self._secret_box.seal, owner=subscription_id))
+            return before.model_copy(update=update | record)
+
+        return await self._store.change(subscription_id, changed)
+
+    def channel_of(self, subscription: Subscription) -> AnyChannel:
+        """Return the channel of the subscription. Raises Conflict for one that only another release has."""
+        channel = self._channels.get(subscription.kind)
+        if channel is None:
+            raise Conflict(f'this release has no channel "{subscription.kind}"')
+        return channel
 
     async def delete(self, subscription_id: SubscriptionId, key: ApiKey) -> None:
         """End the subscription, with what was queued for it."""
@@ -197,14 +221,9 @@ class Subscribing:
 
         return await self._store.change(subscription_id, stopped)
 
-    def _sealed(self, headers: Mapping[str, str], subscription_id: SubscriptionId) -> "dict[str, object]":
-        # A header is where endpoints expect their passwords.
-        sealed = self._secret_box.seal(json.dumps(dict(headers)), subscription_id) if headers else None
-        return {"sealed_headers": sealed, "header_names": tuple(headers)}
 
-
-def _refuse_notices(request: SubscriptionPatch, key: ApiKey) -> None:
-    if request.filter is not None and ENDPOINT_DISABLED in request.filter.types and not key.is_admin:
+def _refuse_notices(request: SubscriptionPatch | SubscriptionRequest, key: ApiKey) -> None:
+    if ENDPOINT_DISABLED in request.filter.types and not key.is_admin:
         raise Forbidden(f"{ENDPOINT_DISABLED} tells of everybody's endpoints: it takes a key with the scope admin")
 
 

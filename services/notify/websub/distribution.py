@@ -4,7 +4,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Literal
 from urllib.parse import urlencode
@@ -12,15 +12,14 @@ from urllib.parse import urlencode
 import structlog
 from yarl import URL
 
-from services.notify.channels.retry_policy import next_delay, outcome_of, parse_retry_after
-from services.notify.channels.webhook import ANSWER_KEPT_BYTES, USER_AGENT, Post
+from services.notify.channels.http_post import USER_AGENT, Post, SendResult, post_once
+from services.notify.delivery.retry_schedule import next_delay
 from services.notify.model.delivery import Attempt, Delivered, GiveUp, Outcome, TryAgain, outcome_name
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.websub.queue import FeedLease, FeedSettlement
 from services.notify.websub.requests import new_request_number
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
 from services.notify.websub.topics import Topic, TopicReader
-from shared.egress.http_connection import NoAnswer
 from shared.runtime import metrics
 
 log = structlog.get_logger()
@@ -83,15 +82,9 @@ class Distribution:
         took_ms = int((time.perf_counter() - began) * 1000)
         return Attempt(lease.lease.delivery.attempts + 1, at_ms, took_ms, outcome, answer_text)
 
-    async def _sent(self, subscription: FeedSubscription, topic: Topic) -> tuple[Outcome, str]:
+    async def _sent(self, subscription: FeedSubscription, topic: Topic) -> SendResult:
         headers, body = self._message(subscription, topic)
-        try:
-            answer = await self._doors.post(URL(subscription.callback, encoded=True), headers, body)
-        except NoAnswer as error:
-            return TryAgain(error.reason, error.detail), ""
-        outcome = outcome_of(answer.status, parse_retry_after(answer.headers.get("retry-after"), datetime.now(UTC)))
-        is_good = isinstance(outcome, Delivered)
-        return outcome, "" if is_good else answer.body[:ANSWER_KEPT_BYTES].decode("utf-8", "replace")
+        return await post_once(self._doors.post, URL(subscription.callback, encoded=True), headers, body)
 
     def _message(self, subscription: FeedSubscription, topic: Topic) -> tuple[dict[str, str], bytes]:
         headers = {"User-Agent": USER_AGENT}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal
 from urllib.parse import parse_qsl, quote
 
-from services.notify.subscriptions.requests import MAX_URL_CHARS
+from services.notify.channels.base import MAX_URL_CHARS
 from shared.egress.address_guard import AddressGuard, url_problem
 from shared.model.errors import Refused
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import structlog
 from yarl import URL
 
-from services.notify.channels.webhook import USER_AGENT
+from services.notify.channels.http_post import USER_AGENT
 from services.notify.websub.queue import RequestLease, RequestSettlement
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
 from shared.egress.http_connection import Answer, NoAnswer

@@ -6,7 +6,7 @@ import time
 import pytest
 from standardwebhooks import Webhook
 
-from services.notify.subscriptions.signing import new_secret, signature_header, signing_key
+from services.notify.channels.signing import new_secret, signature_header, signing_key
 
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 TIMESTAMP = 1614265330

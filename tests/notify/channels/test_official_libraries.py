@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from services.notify.subscriptions.signing import new_secret
+from services.notify.channels.signing import new_secret
 from tests.notify.factories import Heard, Service, a_receiver, an_event, announce, eventually
 
 NPM = Path(__file__).parent / "npm"
