@@ -16,6 +16,7 @@ from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.factories import some_settings
 from tests.fakes import Clarion, a_free_port, running_clarion
+from tests.ingest_service import Ingest, running_ingest
 
 # The machines that run this are shared: how long one example takes says nothing.
 hypothesis.settings.register_profile("clarion", deadline=None)
@@ -86,4 +87,11 @@ def settings(tmp_path: Path, store_url: str, free_port: int) -> Settings:
 async def clarion(settings: Settings) -> AsyncIterator[Clarion]:
     """All three services, in this process, over HTTP on loopback."""
     async with running_clarion(settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def ingest(settings: Settings, redis: Redis) -> AsyncIterator[Ingest]:
+    """The ingest service alone, in this process, over HTTP on loopback."""
+    async with running_ingest(settings, redis) as running:
         yield running

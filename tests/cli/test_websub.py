@@ -1,27 +1,20 @@
 """`clarion subscribe --websub`, and what `clarion listen` makes of a feed that is sent."""
 
-import asyncio
 import json
 from typing import Literal
 
 import httpx
 import pytest
-from typer.testing import CliRunner, Result
 
-from services.cli.app import app
 from services.cli.listen import Behaviour, in_words
 from services.cli.websub import is_signed
 from services.notify.websub.distribution import signature
-from tests.cli.test_subscriptions import listening
+from tests.cli.command_acts import listening, run
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually
 from tests.notify.websub.fakes import SECRET
 
 FEED = "/en/news/feed.atom"
-
-
-async def clarion_command(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
 
 
 async def test_a_feed_is_subscribed_to_sent_verified_and_unsubscribed_from(clarion: Clarion) -> None:
@@ -34,11 +27,11 @@ async def test_a_feed_is_subscribed_to_sent_verified_and_unsubscribed_from(clari
     await eventually(is_there, "the feed")
     with listening([SECRET], Behaviour()) as (callback, arrived):
         asked = ("subscribe", "--websub", topic, "--callback", callback)
-        subscribed = await clarion_command(*asked, "--secret", SECRET, "--lease", "7200", "--json")
+        subscribed = await run(None, *asked, "--secret", SECRET, "--lease", "7200", "--json")
         await eventually(lambda: len(arrived) == 1, "the question")
         await clarion.put("second", an_item(title="The second"))
         await eventually(lambda: len(arrived) == 2, "the feed")
-        ended = await clarion_command(*asked, "--end")
+        ended = await run(None, *asked, "--end")
         await eventually(lambda: len(arrived) == 3, "the last question")
 
     # The services of this test write their logs there, too.
@@ -51,15 +44,15 @@ async def test_a_feed_is_subscribed_to_sent_verified_and_unsubscribed_from(clari
 
 
 async def test_what_has_no_hub_is_said(clarion: Clarion) -> None:
-    answer = await clarion_command(
-        "subscribe", "--websub", f"{clarion.settings.base_url}/v1/items", "--callback", "http://127.0.0.1:9/"
+    answer = await run(
+        None, "subscribe", "--websub", f"{clarion.settings.base_url}/v1/items", "--callback", "http://127.0.0.1:9/"
     )
 
     assert answer.exit_code == 1
 
 
 async def test_a_callback_is_needed() -> None:
-    answer = await clarion_command("subscribe", "--websub", "http://127.0.0.1:9/feed.atom")
+    answer = await run(None, "subscribe", "--websub", "http://127.0.0.1:9/feed.atom")
 
     assert answer.exit_code == 1
 

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from shared.model.clock import iso, store_now
+from tests.cli.command_acts import run
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
-from tests.ingest.test_commands import run
+from tests.ingest_service import Ingest
 
 
 async def acts(ingest: Ingest, **asked: Any) -> list[tuple[str, str, str, int]]:  # Any: what a query may hold
@@ -83,8 +83,8 @@ async def test_the_command_prints_acts_as_words_or_as_json(ingest: Ingest) -> No
     await by_wire(ingest, "a")
     await ingest.put("b", an_item())
 
-    words = await run(ingest, "audit", "--limit", "1")
-    lines = await run(ingest, "audit", "--by", "wire", "--since", "2020-01-01", "--json")
+    words = await run(ingest.settings, "audit", "--limit", "1")
+    lines = await run(ingest.settings, "audit", "--by", "wire", "--since", "2020-01-01", "--json")
 
     assert "bootstrap  published  press/b  revision 1" in words.stdout.splitlines()[-1]
     (act,) = [json.loads(line) for line in lines.stdout.splitlines() if line.startswith("{")]

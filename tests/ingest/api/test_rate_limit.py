@@ -10,7 +10,7 @@ from services.ingest.api.rate_limit import RateLimiter
 from shared.runtime.settings import Settings
 from shared.store import keys
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest, running_ingest
+from tests.ingest_service import Ingest, running_ingest
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from shared.model.clock import store_now
 from shared.model.preview import read_preview
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 
 FAR = "2999-01-01T00:00:00Z"
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.http.auth import Scope
 from tests.factories import an_item, as_json
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 from tests.store_contents import store_contents
 
 URL = "/v1/items/press/opening"

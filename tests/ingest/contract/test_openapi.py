@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 
 Json = dict[str, Any]  # Any: OpenAPI's own shape
 

@@ -14,10 +14,10 @@ from services.ingest.importers.base import ItemEntry, RefusedEntry, SkippedEntry
 from services.ingest.importers.fetching import ValidatorFile
 from services.ingest.importers.sending import ImportReport, SendingFailedError, send
 from shared.http.server import http_server
-from tests.ingest.conftest import Ingest
+from tests.cli.command_acts import answered, run
 from tests.ingest.importers import import_samples as samples
 from tests.ingest.importers.import_acts import a_file, a_folder, entries_of, read_source, the_item
-from tests.ingest.test_commands import answered, run
+from tests.ingest_service import Ingest
 from tests.store_contents import store_contents
 
 SOURCES: list[tuple[str, Callable[[Path], Path], tuple[int, int, int]]] = [
@@ -215,9 +215,9 @@ async def test_a_feed_with_entries_that_were_refused_is_asked_for_whole_again(in
     how = ("--source", "press", "--lang", "en", "--state", str(tmp_path / "feeds.json"), "--json")
 
     async with feed_server(asked, ("etag", "if-none-match", '"v1"')) as url:
-        refused = await run(ingest, "import", url, *how, "--section", "no-such-section")
-        taken_in = await run(ingest, "import", url, *how, "--section", "news")
-        again = await run(ingest, "import", url, *how, "--section", "news")
+        refused = await run(ingest.settings, "import", url, *how, "--section", "no-such-section")
+        taken_in = await run(ingest.settings, "import", url, *how, "--section", "news")
+        again = await run(ingest.settings, "import", url, *how, "--section", "news")
 
     assert (refused.exit_code, taken_in.exit_code, again.exit_code) == (1, 0, 0)
     assert ["if-none-match" in headers for headers in asked] == [False, False, True]

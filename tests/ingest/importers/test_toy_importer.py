@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from services.cli.app import command_line
 from services.ingest.importers import IMPORTERS
 from services.ingest.importers.base import Defaults, Importer, SourceEntry, item_entry
-from tests.ingest.conftest import Ingest
-from tests.ingest.test_commands import answered, run
+from tests.cli.command_acts import answered, run
+from tests.ingest_service import Ingest
 
 
 def read(file: Path, defaults: Defaults) -> Iterator[SourceEntry]:
@@ -33,13 +33,16 @@ async def test_a_toy_importer_publishes_the_items_of_its_files(ingest: Ingest, t
     (tmp_path / "exported").write_text("telex-3: A file without a suffix is known by its beginning\n")
     how = ("--source", "press", "--lang", "en", "--section", "news", "--json")
 
-    by_suffix = await run(ingest, "import", str(tmp_path / "desk.txt"), *how, commands=COMMANDS)
-    by_beginning = await run(ingest, "import", str(tmp_path / "exported"), *how, commands=COMMANDS)
-    by_name = await run(ingest, "import", str(tmp_path / "desk.txt"), *how, "--format", "telex", commands=COMMANDS)
+    async def created(file: str, *more: str) -> object:
+        command = ("import", str(tmp_path / file), *how, *more)
+        return answered(await run(ingest.settings, *command, commands=COMMANDS))["created"]
 
-    created = [answered(result)["created"] for result in (by_suffix, by_beginning, by_name)]
+    by_suffix = await created("desk.txt")
+    by_beginning = await created("exported")
+    by_name = await created("desk.txt", "--format", "telex")
+
     items = [await ingest.get(f"/v1/items/press/telex-{number}") for number in (1, 2, 3)]
-    assert created == [2, 1, 0]
+    assert (by_suffix, by_beginning, by_name) == (2, 1, 0)
     assert [item["state"] for item in items] == ["published"] * 3
     assert [item["item"]["title"] for item in items[:2]] == ["The pier opens", "The quay closes"]
 

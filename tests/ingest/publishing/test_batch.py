@@ -10,7 +10,7 @@ import pytest
 from services.ingest.publishing import batch
 from shared.model.errors import Conflict, Refused
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

@@ -13,7 +13,7 @@ from shared.store import keys
 from shared.store.redis_client import connect
 from tests.factories import an_item, some_settings
 from tests.fakes import a_free_port, eventually
-from tests.ingest.conftest import running_ingest
+from tests.ingest_service import running_ingest
 from tests.store_contents import store_contents
 
 

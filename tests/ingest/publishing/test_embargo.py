@@ -18,7 +18,7 @@ from shared.store.item_store import ItemStore
 from shared.store.item_writer import ItemWriter
 from tests.factories import an_item
 from tests.fakes import eventually
-from tests.ingest.conftest import Ingest, running_ingest
+from tests.ingest_service import Ingest, running_ingest
 from tests.store_contents import store_contents
 
 FAR = "2999-01-01T00:00:00Z"

@@ -11,7 +11,7 @@ from shared.runtime.settings import Settings
 from shared.store import keys
 from tests.factories import an_item
 from tests.fakes import Clarion, eventually, receiving, running_clarion
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 from tests.store_contents import store_contents
 
 SECRET = "Mirabelle Quartz"

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 
 
 def a_post(**changes: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from shared.model.listings import Listing
 from shared.store import keys
 from shared.store.redirects import redirect_target
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 
 
 async def test_items_of_one_title_get_numbered_addresses(ingest: Ingest) -> None:

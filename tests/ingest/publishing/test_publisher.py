@@ -9,7 +9,7 @@ from shared.model.ids import item_id
 from shared.model.listings import Listing
 from shared.store import keys
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 from tests.store_contents import store_contents
 
 

@@ -1,18 +1,16 @@
 """The publication receipt: accepted, rendered file by file, visible, announced, delivered to so many of so many."""
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from redis.asyncio import Redis
-from typer.testing import CliRunner
 
-from services.cli.app import app
 from shared.model.ids import EventId
 from shared.store import keys
-from tests.factories import ADMIN_KEY, an_item
+from tests.cli.command_acts import run
+from tests.factories import an_item
 from tests.fakes import Clarion, eventually, receiving
 
 STATUS = "/v1/items/press/a/status"
@@ -187,10 +185,8 @@ async def test_the_command_tells_each_step_and_names_each_file(clarion: Clarion)
 
 
 async def told(clarion: Clarion, *options: str) -> list[str]:
-    """Return what `clarion timeline` prints; it runs in a thread, as the service runs in this one."""
-    environment = {"CLARION_BASE_URL": clarion.settings.base_url, "CLARION_KEY": ADMIN_KEY}
-    arguments = ["timeline", "press/a", *options]
-    result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=environment)
+    """Return what `clarion timeline` prints."""
+    result = await run(clarion.settings, "timeline", "press/a", *options)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     return lines[next(place for place, line in enumerate(lines) if line.startswith("press/a:")) :]

@@ -5,7 +5,7 @@ import pytest
 from shared.model.listings import Listing
 from shared.store import keys
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 from tests.store_contents import store_contents
 
 HOME, NEWS, SEA = Listing("en", "home"), Listing("en", "section", "news"), Listing("en", "tag", "sea")

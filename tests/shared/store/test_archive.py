@@ -12,7 +12,7 @@ from shared.model.errors import Conflict, Invalid
 from shared.store import archive, keys
 from shared.store.redis_client import connect
 from tests.factories import an_item
-from tests.ingest.conftest import Ingest
+from tests.ingest_service import Ingest
 from tests.store_contents import store_contents
 
 

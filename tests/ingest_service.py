@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import pytest
 from redis.asyncio import Redis
 
 from services.ingest import app
@@ -81,9 +80,3 @@ async def running_ingest(settings: Settings, redis: Redis) -> AsyncIterator[Inge
         httpx.AsyncClient(base_url=settings.base_url, headers=headers, timeout=30) as client,
     ):
         yield Ingest(client, redis, settings, load_site(settings.site_file))
-
-
-@pytest.fixture
-async def ingest(settings: Settings, redis: Redis) -> AsyncIterator[Ingest]:
-    async with running_ingest(settings, redis) as running:
-        yield running
