@@ -1,15 +1,15 @@
-"""What the console's buttons do, and what they tell when it is done."""
+"""What the buttons of the console do. Each function acts and returns a sentence for the operator."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-import structlog
 from pydantic import ValidationError
 from redis.asyncio import Redis
+from starlette.requests import Request
 
-from services.notify.console.ingest_client import Ingest
-from services.notify.console.sessions import Operator
+from services.notify.console.ingest_client import IngestClient
+from services.notify.console.routes import PLACE, ConsoleRoutes
+from services.notify.console.sessions import Form, Operator
 from services.notify.delivery.history import DeliveryHistory
 from services.notify.delivery.replays import ReplayStore
 from services.notify.model.delivery import subscription_of
@@ -20,111 +20,90 @@ from shared.model.ids import DeliveryId, SubscriptionId
 from shared.store.dead_letters import DeadLetters
 from shared.store.rebuild_request import wish_for_rebuild
 
-log = structlog.get_logger()
 
-Form = Mapping[str, str]
+def add_subscription_buttons(
+    console: ConsoleRoutes,
+    *,
+    subscribing: Subscribing,
+    history: DeliveryHistory,
+    replays: ReplayStore,
+    on_work: Callable[[], None],
+    on_replay: Callable[[], None],
+) -> None:
+    """Declare the buttons of subscriptions and of their deliveries."""
 
-
-@dataclass(frozen=True)
-class Tools:
-    """What the buttons work with."""
-
-    redis: Redis
-    subscribing: Subscribing
-    history: DeliveryHistory
-    replays: ReplayStore
-    ingest: Ingest
-    on_work: Callable[[], None]
-    on_replay: Callable[[], None]
-
-
-class Acts:
-    """Each act returns a sentence for the operator; what it may not do, it raises as Refused."""
-
-    def __init__(self, tools: Tools) -> None:
-        self._redis = tools.redis
-        self._subscribing = tools.subscribing
-        self._history = tools.history
-        self._replays = tools.replays
-        self._ingest = tools.ingest
-        self._on_work = tools.on_work
-        self._on_replay = tools.on_replay
-        self._dead_letters = DeadLetters(tools.redis)
-
-    async def pause(self, operator: Operator, subscription_id: SubscriptionId) -> str:
-        """Stop sending."""
-        await self._subscribing.pause(subscription_id, operator.key)
-        _log("paused", operator, subscription_id=subscription_id)
+    @console.button("/subscriptions/{subscription_id}/pause", "paused")
+    async def pause(request: Request, operator: Operator, _: Form) -> str:
+        await subscribing.pause(_subscription_id(request), operator.key)
         return "Paused. What comes now is kept, and offered on resume."
 
-    async def resume(self, operator: Operator, subscription_id: SubscriptionId, form: Form) -> str:
-        """Go on sending, from where it stopped or from the place that the form names."""
+    @console.button("/subscriptions/{subscription_id}/resume", "resumed")
+    async def resume(request: Request, operator: Operator, form: Form) -> str:
         try:
-            request = ResumeRequest(after=form.get("after") or None)
+            resume_request = ResumeRequest(after=form.get("after") or None)
         except ValidationError as error:
             raise Invalid("this is no place in the log") from error
-        await self._subscribing.resume(subscription_id, request, operator.key)
-        self._on_work()
-        _log("resumed", operator, subscription_id=subscription_id)
+        await subscribing.resume(_subscription_id(request), resume_request, operator.key)
+        on_work()
         return "Resumed. What was missed is enqueued first."
 
-    async def ping(self, operator: Operator, subscription_id: SubscriptionId) -> str:
-        """Send a test delivery."""
-        delivery_id = await self._subscribing.ping(subscription_id, operator.key)
-        self._on_work()
-        _log("pinged", operator, subscription_id=subscription_id)
+    @console.button("/subscriptions/{subscription_id}/ping", "pinged")
+    async def ping(request: Request, operator: Operator, _: Form) -> str:
+        delivery_id = await subscribing.ping(_subscription_id(request), operator.key)
+        on_work()
         return f"A test delivery is on its way: {delivery_id}"
 
-    async def retry(self, operator: Operator, delivery_id: DeliveryId) -> str:
-        """Make a delivery due at once."""
-        await self._subscribing.find(subscription_of(delivery_id), operator.key)
-        await self._history.retry_now(delivery_id)
-        self._on_work()
-        _log("retried", operator, delivery_id=delivery_id)
-        return "It is tried again now."
-
-    async def replay(self, operator: Operator, subscription_id: SubscriptionId, form: Form) -> str:
-        """Have deliveries made again: those given up, or all that match."""
-        subscription = await self._subscribing.find(subscription_id, operator.key)
+    @console.button("/subscriptions/{subscription_id}/replay", "replayed")
+    async def replay(request: Request, operator: Operator, form: Form) -> str:
+        subscription = await subscribing.find(_subscription_id(request), operator.key)
         since, until = _moment(form, "since"), _moment(form, "until")
-        replay = await self._replays.begin(subscription, "all" if form.get("only") == "all" else "failed", since, until)
-        self._on_replay()
-        _log("replayed", operator, subscription_id=subscription_id, replay_id=replay.id)
+        await replays.begin(subscription, "all" if form.get("only") == "all" else "failed", since, until)
+        on_replay()
         return "The replay has begun. Deliveries keep the ids they had."
 
-    async def replay_event(self, operator: Operator, letter_id: str) -> str:
-        """Have render try an event again that it gave up."""
-        if not await self._dead_letters.replay(letter_id):
+    @console.button("/deliveries/{delivery_id}/retry", "retried")
+    async def retry(request: Request, operator: Operator, _: Form) -> str:
+        delivery_id = DeliveryId(request.path_params["delivery_id"])
+        await subscribing.find(subscription_of(delivery_id), operator.key)
+        await history.retry_now(delivery_id)
+        on_work()
+        return "It is tried again now."
+
+
+def add_site_buttons(console: ConsoleRoutes, redis: Redis, ingest: IngestClient) -> None:
+    """Declare the buttons that concern items and pages."""
+
+    @console.button("/dead-letters/{letter_id}/replay", "event_replayed")
+    async def replay_event(request: Request, _: Operator, __: Form) -> str:
+        letter_id = request.path_params["letter_id"]
+        if not PLACE.fullmatch(letter_id) or not await DeadLetters(redis).replay(letter_id):
             raise NotFound("this dead letter is not there any more, or its event was not kept")
-        _log("event_replayed", operator, letter_id=letter_id)
         return "The event is back in its stream."
 
-    async def rebuild(self, operator: Operator) -> str:
-        """Have the whole site written anew."""
-        if not await wish_for_rebuild(self._redis, operator.key.name):
+    @console.button("/rebuild", "rebuild_asked")
+    async def rebuild(_: Request, operator: Operator, __: Form) -> str:
+        if not await wish_for_rebuild(redis, operator.key.name):
             return "A rebuild is under way already."
-        _log("rebuild_asked", operator)
         return "The site is being rebuilt; what is right already is not written again."
 
-    async def withdraw(self, operator: Operator, source: str, external_id: str, form: Form) -> str:
-        """End an item, through ingest."""
+    @console.button("/items/{source}/{external_id}/withdraw", "withdrawn")
+    async def withdraw(request: Request, operator: Operator, form: Form) -> str:
         if form.get("sure") != "yes":
             raise Invalid("tick the box: withdrawing takes the item from its readers")
         withdrawal = {name: form[name] for name in ("mode", "to", "notice") if form.get(name)}
-        await self._ingest.withdraw(operator, source, external_id, withdrawal)
-        _log("withdrawn", operator, source=source, external_id=external_id)
+        await ingest.withdraw(operator, **request.path_params, withdrawal=withdrawal)
         return "Withdrawn. Its pages and lists follow within a moment."
 
 
+def _subscription_id(request: Request) -> SubscriptionId:
+    return SubscriptionId(request.path_params["subscription_id"])
+
+
 def _moment(form: Form, name: str) -> datetime | None:
-    """Return the moment in a field, which says no zone and means UTC. Raises Invalid."""
+    """Return the moment in a field, which has no zone and means UTC. Raises Invalid."""
     if not form.get(name):
         return None
     try:
         return datetime.fromisoformat(form[name]).replace(tzinfo=UTC)
     except ValueError as error:
         raise Invalid(f"“{form[name][:40]}” is no moment") from error
-
-
-def _log(act: str, operator: Operator, **what: str) -> None:
-    log.info("console.acted", act=act, key_name=operator.key.name, **what)

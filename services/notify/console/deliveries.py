@@ -1,58 +1,54 @@
-"""One delivery at the console: what is sent, and each attempt with its answer."""
+"""One delivery at the console: the request, and each attempt with its answer."""
 
 import json
 from typing import Any
 
 from redis.asyncio import Redis
+from starlette.requests import Request
 
 from services.notify.console.rendering import View
+from services.notify.console.routes import ConsoleRoutes
+from services.notify.console.sessions import Operator
 from services.notify.delivery.history import DeliveryHistory
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import subscription_of
 from services.notify.subscriptions.service import Subscribing
 from services.notify.subscriptions.store import SubscriptionStore
-from shared.http.auth import ApiKey
-from shared.model.ids import DeliveryId, LogId, SubscriptionId
+from shared.model.ids import DeliveryId, LogId
 
 
-class Deliveries:
-    """Reads what the page about a delivery shows."""
+def add_deliveries(
+    console: ConsoleRoutes,
+    redis: Redis,
+    *,
+    store: SubscriptionStore,
+    subscribing: Subscribing,
+    history: DeliveryHistory,
+    event_log: EventLog,
+) -> None:
+    """Declare the page of a delivery."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        store: SubscriptionStore,
-        subscribing: Subscribing,
-        history: DeliveryHistory,
-        event_log: EventLog,
-    ) -> None:
-        self._redis = redis
-        self._store = store
-        self._subscribing = subscribing
-        self._history = history
-        self._event_log = event_log
-
-    async def one(self, delivery_id: DeliveryId, key: ApiKey) -> View:
-        """Return the page of a delivery: what is sent, and each attempt with its answer. Raises NotFound."""
-        subscription = await self._subscribing.find(subscription_of(delivery_id), key)
-        delivery = await self._history.delivery(delivery_id)
-        values = {
-            "subscription": subscription,
-            "delivery": delivery,
-            "body": await self._body(delivery_id, subscription.id),
-        }
-        return View("delivery", "subscriptions", f"Delivery {delivery_id}", values)
-
-    async def _body(self, delivery_id: DeliveryId, subscription_id: SubscriptionId) -> str | None:
+    async def body_of(delivery_id: DeliveryId) -> str | None:
         """Return what is sent, in readable form; None where the log no longer has it."""
-        shard = self._store.shard_of(subscription_id)
-        kept = await self._redis.hget(shard.deliveries(subscription_id), delivery_id)
+        subscription_id = subscription_of(delivery_id)
+        shard = store.shard_of(subscription_id)
+        kept = await redis.hget(shard.deliveries(subscription_id), delivery_id)
         if kept is None:
-            lines: Any = await self._redis.xrevrange(shard.attempts(subscription_id))  # Any: entries of redis-py
+            lines: Any = await redis.xrevrange(shard.attempts(subscription_id))  # Any: entries of redis-py
             kept = next((fields["attempt"] for _, fields in lines if delivery_id in fields["attempt"]), None)
         if kept is None:
             return None
         known = json.loads(kept)
-        event = await self._event_log.event(LogId(known["log_id"]))
+        event = await event_log.event(LogId(known["log_id"]))
         body = known.get("body") or (event.body if event else None)
         return json.dumps(json.loads(body), ensure_ascii=False, indent=2) if body else None
+
+    @console.page("/deliveries/{delivery_id}")
+    async def delivery(request: Request, operator: Operator) -> View:
+        delivery_id = DeliveryId(request.path_params["delivery_id"])
+        values = {
+            "subscription": await subscribing.find(subscription_of(delivery_id), operator.key),
+            "delivery": await history.delivery(delivery_id),
+            "body": await body_of(delivery_id),
+        }
+        return View("delivery", "subscriptions", f"Delivery {delivery_id}", values)

@@ -1,4 +1,4 @@
-"""What the console asks of ingest, over its HTTP API and with the operator's own key: a service imports no other."""
+"""The console's client of ingest: over HTTP, with the operator's own key, because a service imports no other."""
 
 from urllib.parse import quote
 
@@ -14,20 +14,20 @@ _PATIENCE_SECONDS = 10
 
 
 class IngestRefused(Refused):
-    """Ingest refused what the console asked of it, with this reason."""
+    """Ingest refused a request of the console, with this reason."""
 
     status = 409
     title = "Refused by ingest"
 
 
-class Ingest:
+class IngestClient:
     """The part of ingest's API that the console uses."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
-    async def withdraw(self, operator: Operator, source: str, external_id: str, withdrawal: dict[str, str]) -> None:
-        """Withdraw the item. Raises IngestRefused, or Unavailable where ingest does not answer."""
+    async def withdraw(self, operator: Operator, *, source: str, external_id: str, withdrawal: dict[str, str]) -> None:
+        """Withdraw the item. Raises IngestRefused, or Unavailable when ingest does not answer."""
         path = f"/v1/items/{quote(source, safe='')}/{quote(external_id, safe='')}"
         headers = {"Authorization": f"Bearer {operator.secret}"}
         try:
@@ -41,13 +41,13 @@ class Ingest:
             raise IngestRefused(_reason(answer))
 
 
-def ingest_client(url: str) -> httpx.AsyncClient:
+def open_ingest(url: str) -> httpx.AsyncClient:
     """Return a client for ingest at this address. Close it with `aclose`."""
     return httpx.AsyncClient(base_url=url, timeout=_PATIENCE_SECONDS, follow_redirects=False, trust_env=False)
 
 
 def _reason(answer: httpx.Response) -> str:
-    """Return what the problem says, its fields included."""
+    """Return the detail of the problem, with the wrong fields."""
     try:
         problem = answer.json()
         fields = [f"{error['pointer']}: {error['detail']}" for error in problem.get("errors", ())]

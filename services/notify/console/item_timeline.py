@@ -1,4 +1,4 @@
-"""The way of an item's last event: accepted, rendered, announced, and what became of each delivery."""
+"""The timeline of an item's last event: accepted, rendered, announced, and the state of each delivery."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from shared.model.ids import DeliveryId, EventId, delivery_id
 from shared.model.items import Item, Revision
 from shared.store.receipts import RenderReceipt, Tally, read_receipt, read_tally
 
-# Deliveries of one event that are looked up; the page says so where there are more.
+# At most this many deliveries of one event are read; the page says so when there are more.
 _DELIVERIES_SHOWN = 200
 
 Status = Literal["delivered", "given up", "waiting", "queued", "held back", "unknown"]
@@ -28,9 +28,9 @@ Status = Literal["delivered", "given up", "waiting", "queued", "held back", "unk
 @dataclass(frozen=True)
 class DeliveryLine:
     """
-    What became of the event at one subscription.
+    The state of the event at one subscription.
 
-    `held back` while it is paused or disabled. `unknown`: not yet enqueued, or its attempts are forgotten.
+    `held back`: the subscription is paused or disabled. `unknown`: not yet enqueued, or its attempts are forgotten.
     """
 
     id: DeliveryId
@@ -38,11 +38,11 @@ class DeliveryLine:
     status: Status
     attempts: int
     at: datetime | None
-    """When it was last tried, or will be next."""
+    """When the delivery was last tried, or will be tried next."""
 
 
 @dataclass(frozen=True)
-class Way:
+class ItemTimeline:
     """How far the event has come."""
 
     event_id: EventId
@@ -51,7 +51,7 @@ class Way:
     publish_at: datetime | None
     """The end of its embargo, if it had one."""
     is_announced: bool
-    """Also where the receipt is no longer kept."""
+    """True also when the receipt is no longer kept."""
     receipt: RenderReceipt | None
     tally: Tally
     deliveries: Sequence[DeliveryLine]
@@ -67,15 +67,14 @@ class Way:
 
     @property
     def took(self) -> float | None:
-        """How many seconds lay between its moment and its announcement."""
+        """How many seconds passed from the moment it was accepted, or its embargo ended, to its announcement."""
         if self.announced_at is None:
             return None
-        return max(
-            0.0, (self.announced_at - max(self.accepted_at, self.publish_at or self.accepted_at)).total_seconds()
-        )
+        due_at = max(self.accepted_at, self.publish_at or self.accepted_at)
+        return max(0.0, (self.announced_at - due_at).total_seconds())
 
 
-class WayReader:
+class ItemTimelines:
     """Follows events through the log and the queues."""
 
     def __init__(self, redis: Redis, store: SubscriptionStore, event_log: EventLog) -> None:
@@ -83,14 +82,14 @@ class WayReader:
         self._store = store
         self._event_log = event_log
 
-    async def of(self, item: Item, revision: Revision) -> Way | None:
-        """Return the way of the item's last event, which `revision` made."""
+    async def of(self, item: Item, revision: Revision) -> ItemTimeline | None:
+        """Return the timeline of the item's last event, which `revision` made."""
         if item.event_id is None:
             return None
         receipt = await read_receipt(self._redis, item.id, revision.number)
         logged = await self._logged(receipt)
         matching = await self._matching(logged) if logged is not None else []
-        return Way(
+        return ItemTimeline(
             event_id=item.event_id,
             revision=revision.number,
             accepted_at=revision.accepted_at,
@@ -124,8 +123,8 @@ class WayReader:
             pipeline.xrevrange(shard.attempts(one.id), count=ATTEMPTS_KEPT)
         found = await pipeline.execute() if subscriptions else []
         return [
-            _line(one, delivery_id(event_id, one.id), *found[place * 3 : place * 3 + 3])
-            for place, one in enumerate(subscriptions)
+            _line(one, delivery_id(event_id, one.id), state, due_ms, attempts)
+            for one, state, due_ms, attempts in zip(subscriptions, found[::3], found[1::3], found[2::3], strict=True)
         ]
 
 

@@ -1,4 +1,4 @@
-"""Pages that go on changing: the moving part of a page, sent again whenever it has changed, as Server-Sent Events."""
+"""Live pages: the changing part of a page, sent as a Server-Sent Event whenever it has changed."""
 
 import asyncio
 import json
@@ -15,43 +15,43 @@ from shared.model.errors import Refused
 log = structlog.get_logger()
 
 _LOOK_EVERY_SECONDS = 1.0
-# A page that took long to read is read less often: at most a tenth of the time goes into looking.
+# At most a tenth of the time goes into reading: a page that takes long to read is read less often.
 _REST_PER_LOOK = 9
 _HEARTBEAT_EVERY_SECONDS = 15.0
 _OVER = "event: over\ndata:\n\n"
 
-Look = Callable[[], Awaitable[str]]
+ReadPart = Callable[[], Awaitable[str]]
 
 
 def is_stream_wanted(request: Request) -> bool:
-    """Whether a page is asked for by the script that follows it, at the page's own address."""
+    """Whether the script of a page asks for the page's changes; the address is the page's own."""
     return request.headers.get("accept", "").startswith("text/event-stream")
 
 
-def live_stream(look: Look, stopping: asyncio.Event) -> StreamingResponse:
-    """Return an answer without an end."""
+def live_stream(read: ReadPart, stopping: asyncio.Event) -> StreamingResponse:
+    """Return an answer that ends when `stopping` is set."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept, Cookie"}
-    return StreamingResponse(live_events(look, stopping), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(live_events(read, stopping), media_type="text/event-stream", headers=headers)
 
 
 def over() -> Response:
-    """Return a stream that says nothing but that the page is not to be had any more."""
+    """Return a stream whose only event says that the page can no longer be shown."""
     return Response(_OVER, headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
 
 
-async def live_events(look: Look, stopping: asyncio.Event) -> AsyncGenerator[str]:
+async def live_events(read: ReadPart, stopping: asyncio.Event) -> AsyncGenerator[str]:
     """
-    Yield `live` with the part of the page, now and whenever it is another one.
+    Yield `live` with the part of the page, at once and whenever the part has changed.
 
-    `away` while the store does not answer; `over` when the page is not to be had any more: the session has ended, or
-    what it shows is gone.
+    `away`: the store does not answer. `over`: the page can no longer be shown, because the session has ended or because
+    its subject is gone.
     """
     sent: str | None = None
     said_at = time.monotonic()
     while not stopping.is_set():
         started = time.monotonic()
         try:
-            html = await look()
+            html = await read()
         except Refused:
             yield _OVER
             return

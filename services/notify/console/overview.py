@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from redis.asyncio import Redis
+from starlette.requests import Request
 
 from services.notify.console.rates import RateWatch
 from services.notify.console.rendering import View, span
+from services.notify.console.routes import ConsoleRoutes
+from services.notify.console.sessions import Operator
 from services.notify.model.log_position import position
 from shared.http.store_numbers import GroupNumbers, ServerNumbers, StoreNumbers, StoreWatch
 from shared.model.clock import from_ms
@@ -58,35 +61,32 @@ class ShownEvent:
     lang: str
 
 
-class Overview:
-    """Reads what the first page shows."""
+def add_overview(console: ConsoleRoutes, redis: Redis, rates: RateWatch) -> None:
+    """Declare the first page."""
+    watch = StoreWatch(redis)
 
-    def __init__(self, redis: Redis, rates: RateWatch) -> None:
-        self._redis = redis
-        self._watch = StoreWatch(redis)
-        self._rates = rates
-
-    async def view(self) -> View:
-        """Return the page."""
-        numbers = await self._watch.read()
-        rates = await self._rates.read()
+    @console.page("")
+    async def overview(_: Request, __: Operator) -> View:
+        numbers = await watch.read()
+        counted = await rates.read()
         values = {
             "numbers": numbers,
             "concerns": list(concerns_of(numbers)),
-            "minutes": min(_TOTAL_MINUTES, rates.minutes),
-            "accepted": sum(rates.accepted[-_TOTAL_MINUTES:]),
-            "announced": sum(rates.announced[-_TOTAL_MINUTES:]),
-            "accepted_bars": bars_of(rates.accepted, _BAR_HEIGHT),
-            "announced_bars": bars_of(rates.announced, _BAR_HEIGHT),
-            "events": await self._newest(),
-            "wish": await read_rebuild_wish(self._redis),
+            "minutes": min(_TOTAL_MINUTES, counted.minutes),
+            "accepted": sum(counted.accepted[-_TOTAL_MINUTES:]),
+            "announced": sum(counted.announced[-_TOTAL_MINUTES:]),
+            "accepted_bars": bars_of(counted.accepted, _BAR_HEIGHT),
+            "announced_bars": bars_of(counted.announced, _BAR_HEIGHT),
+            "events": await _newest(redis),
+            "wish": await read_rebuild_wish(redis),
         }
         return View("overview", "overview", "Overview", values)
 
-    async def _newest(self) -> Sequence[ShownEvent]:
-        entries: Any = await self._redis.xrevrange(keys.PAGES_STREAM, count=_ENTRIES_READ)  # Any: entries of redis-py
-        shown = (shown_event(LogId(entry_id), fields) for entry_id, fields in entries)
-        return [one for one in shown if one is not None][:_NEWEST_EVENTS]
+
+async def _newest(redis: Redis) -> Sequence[ShownEvent]:
+    entries: Any = await redis.xrevrange(keys.PAGES_STREAM, count=_ENTRIES_READ)  # Any: entries of redis-py
+    shown = (shown_event(LogId(entry_id), fields) for entry_id, fields in entries)
+    return [one for one in shown if one is not None][:_NEWEST_EVENTS]
 
 
 def concerns_of(numbers: StoreNumbers) -> Iterator[Concern]:

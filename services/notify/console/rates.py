@@ -1,4 +1,4 @@
-"""How much went through the pipeline in the last minutes, counted by the store and remembered here."""
+"""The rates of the pipeline in the last minutes: the store counts, this module remembers."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Rates:
-    """What was counted in each of the last minutes, the oldest first; fewer where the service is younger."""
+    """The counts of each of the last minutes, the oldest first; fewer when the service is younger."""
 
     accepted: tuple[int, ...]
     announced: tuple[int, ...]
@@ -43,9 +43,9 @@ class Rates:
 
 class RateWatch:
     """
-    Remembers the streams' own counters of what was ever added.
+    Samples the streams' own counters of entries ever added. All replicas see the same counters.
 
-    Counting entries instead would read them all: 1,000 a minute are 2 MB. The counters are the same for every replica.
+    Counting the entries instead would read all of them: 1,000 entries a minute are 2 MB.
     """
 
     def __init__(self, redis: Redis, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +54,7 @@ class RateWatch:
         self._samples: deque[Sample] = deque(maxlen=MINUTES * 60 // _SAMPLE_EVERY_SECONDS + 1)
 
     async def run(self) -> None:
-        """Take a sample now and then, until cancelled."""
+        """Take a sample every 5 s, until cancelled."""
         await repeated(self._take_sample, _SAMPLE_EVERY_SECONDS, "rates.unread")
 
     async def _take_sample(self) -> None:

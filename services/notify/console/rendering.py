@@ -1,4 +1,4 @@
-"""How the console's pages are made: templates, static files, and the headers that every answer carries."""
+"""Rendering of the console's pages: templates, static files, and the headers of every answer."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
-from services.notify.console.sessions import Operator, Said
+from services.notify.console.sessions import FlashMessage, Operator
 from shared.model.clock import from_ms, iso
 from shared.model.events import PUBLIC_TYPES
 
@@ -37,7 +37,7 @@ NAVIGATION = (
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: its template, the part of the console that it belongs to, its title and its values."""
+    """The content of a page: its template, its part of the console, its title and its values."""
 
     template: str
     part: str
@@ -46,7 +46,7 @@ class View:
 
 
 class ConsolePages:
-    """Turns views into answers. Everything is escaped: titles, answers and reasons come from outside."""
+    """Turns views into answers. All values are escaped: titles, answers and reasons come from outside."""
 
     def __init__(self, base_url: str) -> None:
         self._static = _static_files()
@@ -65,13 +65,15 @@ class ConsolePages:
             "static": {name: f"/console/static/{name}?v={file.etag}" for name, file in self._static.items()},
         }
 
-    def page(self, view: View, operator: Operator, said: Said | None, *, status: int = 200) -> Response:
+    def page(
+        self, view: View, operator: Operator, message: FlashMessage | None = None, *, status: int = 200
+    ) -> Response:
         """Return the whole page."""
-        values = {**_frame(view, operator), "said": said}
+        values = {**_frame(view, operator), "message": message}
         return self._answer(f"{view.template}.html", values, status)
 
     def live(self, view: View, operator: Operator) -> str:
-        """Return the part of the page that changes by itself."""
+        """Return the part of the page that a live stream replaces."""
         return self._environment.get_template(f"{view.template}_live.html").render(_frame(view, operator))
 
     def sign_in(self, csrf: str, then: str, problem: str | None = None, *, status: int = 200) -> Response:
@@ -80,11 +82,11 @@ class ConsolePages:
         return self._answer("sign_in.html", values, status)
 
     def problem(self, status: int, title: str, detail: str) -> Response:
-        """Return a page that says what went wrong."""
+        """Return a page that names the problem."""
         return self._answer("problem.html", {"title": title, "detail": detail, "status": status}, status)
 
     def static_file(self, name: str) -> Response | None:
-        """Return a style sheet, script or picture; its address changes with its content."""
+        """Return a style sheet, script or picture. Its address changes with its content."""
         file = self._static.get(name)
         if file is None:
             return None
@@ -122,7 +124,7 @@ def _frame(view: View, operator: Operator) -> dict[str, object]:
 
 
 def moment(when: datetime | str | None) -> Markup:
-    """Return a moment as people read it, in UTC, with the exact one beside it for machines."""
+    """Return a moment in UTC to the second, with the exact moment for machines."""
     if when is None:
         return Markup("&mdash;")
     known = datetime.fromisoformat(when) if isinstance(when, str) else when
@@ -143,5 +145,5 @@ def span(seconds: float) -> str:
 
 
 def number(count: int) -> Markup:
-    """Return a count with thin spaces between its thousands, which no line breaks."""
+    """Return a count with narrow no-break spaces between its thousands."""
     return escape(f"{count:,}".replace(",", "\u202f"))

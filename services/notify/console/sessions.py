@@ -1,10 +1,11 @@
-"""Who is at the console: sessions kept in the store, begun with an admin key and held by a cookie."""
+"""Sessions of operators: an admin key begins a session, the store keeps it, a cookie holds it."""
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -13,24 +14,22 @@ from starlette.responses import Response
 from services.notify.subscriptions.secret_box import SecretBox, UnreadableSecret
 from shared.http.auth import ApiKey, KeyRing
 from shared.model.clock import store_now, to_ms
-from shared.model.errors import Forbidden, Refused, TooManyRequests, Unauthorized
+from shared.model.errors import Forbidden, Refused, TooLarge, Unauthorized
 from shared.runtime.settings import Settings
 from shared.store import keys
 
 SESSION_COOKIE = "clarion_console"
-# Signing in has a cookie of its own: a link from elsewhere comes without the session's (SameSite=Strict), and the form
-# that it then meets must not overwrite a session that is still good.
+# Signing in has a cookie of its own. A link from another site comes without the session's cookie (SameSite=Strict), and
+# the sign-in form that it meets must not overwrite a session that is still good.
 SIGN_IN_COOKIE = "clarion_console_sign_in"
 _PATH = "/console"
+_MOST_FORM_BYTES = 64 * 1024
 
-# Wrong keys in so many seconds: of one client, and through one proxy, whose clients could claim any address.
-_WINDOW_SECONDS = 300
-_MOST_OF_A_CLIENT = 5
-_MOST_OF_A_PEER = 50
+Form = Mapping[str, str]
 
 
 class NotSignedIn(Refused):
-    """There is no session, or it is over."""
+    """There is no session, or the session is over."""
 
     status = 401
     title = "Not signed in"
@@ -38,19 +37,19 @@ class NotSignedIn(Refused):
 
 @dataclass(frozen=True)
 class Operator:
-    """Who is at the console, with the key that the session was begun with."""
+    """A person at the console, with the key that began the session."""
 
     key: ApiKey
     secret: str
-    """The key itself: what the console asks ingest with."""
+    """The secret of the key: the console calls ingest with it."""
     csrf: str
     session: str
-    """Under which the store keeps the session: the hash of the cookie."""
+    """The hash of the cookie: the store keeps the session under this name."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the last button came to, told on the next page."""
+class FlashMessage:
+    """The outcome of the last button. The next page shows it once."""
 
     text: str
     is_refusal: bool = False
@@ -60,8 +59,9 @@ class Sessions:
     """
     Begins, finds and ends sessions.
 
-    The store knows a cookie by its hash and the key sealed, so a copy of the store opens no console. The key is asked
-    about again at every request: one that is revoked has lost its sessions.
+    A session is begun by an admin key. It ends by signing out, by itself after CLARION_CONSOLE_SESSION, or when its key
+    is revoked: the key is checked again at every request. The store has the hash of the cookie and the sealed key, so a
+    copy of the store opens no console.
     """
 
     def __init__(self, redis: Redis, key_ring: KeyRing, secret_box: SecretBox, settings: Settings) -> None:
@@ -85,8 +85,8 @@ class Sessions:
             await together.execute()
         return cookie
 
-    async def operator(self, request: Request) -> Operator:
-        """Return who sends the request. Raises NotSignedIn."""
+    async def signed_in(self, request: Request) -> Operator:
+        """Return who sends the request; routes depend on it. Raises NotSignedIn."""
         cookie = request.cookies.get(SESSION_COOKIE, "")
         session = _hashed(cookie)
         sealed = await self._redis.hget(keys.console_session(session), "key") if cookie else None
@@ -103,79 +103,64 @@ class Sessions:
         """Forget the session."""
         await self._redis.delete(keys.console_session(operator.session))
 
-    async def say(self, operator: Operator, said: Said) -> None:
-        """Keep what the next page of the session shall tell."""
+    async def keep_message(self, operator: Operator, message: FlashMessage) -> None:
+        """Keep the message for the next page of the session."""
         name = keys.console_session(operator.session)
         async with self._redis.pipeline(transaction=True) as together:
-            together.hset(name, "said", f"{int(said.is_refusal)}{said.text}")
-            # The session may have ended this very moment: what is left must end too.
+            together.hset(name, "said", f"{int(message.is_refusal)}{message.text}")
+            # The session may have ended a moment ago. Then this write made a new key, which must expire too.
             together.pexpire(name, self._lasts, nx=True)
             await together.execute()
 
-    async def said(self, operator: Operator) -> Said | None:
-        """Return what there is to tell, once."""
+    async def take_message(self, operator: Operator) -> FlashMessage | None:
+        """Return the message that was kept, and forget it."""
         name = keys.console_session(operator.session)
         async with self._redis.pipeline(transaction=True) as together:
             together.hget(name, "said")
             together.hdel(name, "said")
             text, _ = await together.execute()
-        return Said(str(text)[1:], str(text)[0] == "1") if text else None
+        return FlashMessage(str(text)[1:], str(text)[0] == "1") if text else None
 
     def give(self, response: Response, name: str, cookie: str) -> None:
-        """Hand the cookie to the browser: for no script, no other site, and over TLS alone where there is TLS."""
+        """Set the cookie. No script reads the cookie, no other site sends it; with TLS, only TLS carries it."""
         response.set_cookie(name, cookie, path=_PATH, secure=self._secure, httponly=True, samesite="strict")
 
     def take(self, response: Response, name: str) -> None:
         """Take the cookie away."""
         response.delete_cookie(name, path=_PATH, secure=self._secure, httponly=True, samesite="strict")
 
-    def require_own_form(self, request: Request, cookie_name: str, token: str) -> None:
-        """Raise Forbidden unless the request comes from a form that this console gave to this browser."""
-        origin = request.headers.get("origin", "")
-        # The address of a tunnel is as good as the public one; what a browser says here, no page can forge.
-        if origin != self._origin and (not origin or urlsplit(origin).netloc != request.headers.get("host")):
-            raise Forbidden("this form was sent from another site")
-        cookie = request.cookies.get(cookie_name, "")
-        if not cookie or not hmac.compare_digest(csrf_token(cookie).encode(), token.encode()):
-            raise Forbidden("this form is out of date: go back, reload the page and try again")
+    def form_given_with(self, cookie_name: str) -> Callable[[Request], Awaitable[Form]]:
+        """
+        Return what a route depends on to get the fields of its form.
+
+        Raises Forbidden for a form that this console did not give to the browser that has the cookie, and TooLarge.
+        """
+
+        async def own_form(request: Request) -> Form:
+            form = await _form_of(request)
+            origin = request.headers.get("origin", "")
+            # The address of a tunnel is as good as the public address. No page of another site can forge the header.
+            if origin != self._origin and (not origin or urlsplit(origin).netloc != request.headers.get("host")):
+                raise Forbidden("this form was sent from another site")
+            cookie = request.cookies.get(cookie_name, "")
+            if not cookie or not hmac.compare_digest(csrf_token(cookie).encode(), form.get("csrf", "").encode()):
+                raise Forbidden("this form is out of date: go back, reload the page and try again")
+            return form
+
+        return own_form
 
 
-class SignInThrottle:
-    """Counts tries to sign in; only wrong keys stay counted."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def admit(self, request: Request) -> None:
-        """Count a try. Raises TooManyRequests after too many."""
-        for who, most in self._counted(request):
-            async with self._redis.pipeline(transaction=True) as together:
-                together.incr(who)
-                together.expire(who, _WINDOW_SECONDS, nx=True)
-                together.ttl(who)
-                tries, _, seconds = await together.execute()
-            if tries > most:
-                raise TooManyRequests(
-                    f"too many wrong keys: try again in {seconds} seconds", headers={"Retry-After": str(seconds)}
-                )
-
-    async def forgive(self, request: Request) -> None:
-        """Take back the last try: its key was right."""
-        for who, _ in self._counted(request):
-            await self._redis.decr(who)
-
-    def _counted(self, request: Request) -> tuple[tuple[str, int], ...]:
-        peer = request.client.host if request.client else ""
-        # Behind a proxy everybody has its address; the last name in the header is the one that the proxy itself saw.
-        client = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] or peer
-        return (
-            (keys.console_sign_ins(f"client:{client}"), _MOST_OF_A_CLIENT),
-            (keys.console_sign_ins(f"peer:{peer}"), _MOST_OF_A_PEER),
-        )
+async def _form_of(request: Request) -> Form:
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > _MOST_FORM_BYTES:
+            raise TooLarge("this form has more than 64 KiB")
+    return dict(parse_qsl(raw.decode(errors="replace"), keep_blank_values=True))
 
 
 def csrf_token(cookie: str) -> str:
-    """Return what a form must bring along: only who has the cookie could make it."""
+    """Return the token that every form carries: nobody without the cookie can compute it."""
     return hmac.new(cookie.encode(), b"console form", hashlib.sha256).hexdigest()
 
 

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify import app as notify
-from services.notify.console.sign_in import own_path
+from services.notify.console.routes import own_path
 from shared.http.auth import ApiKey, KeyRing
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
