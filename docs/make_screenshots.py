@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from services.dev.example import example_items
+
 OUT = Path(__file__).parent / "screenshots"
 PORT = 8765
 BASE = f"http://127.0.0.1:{PORT}"
@@ -38,7 +40,7 @@ def clarion() -> Iterator[httpx.Client]:
 
 def wait_until_published(client: httpx.Client) -> None:
     """Return when every item of the example can be read."""
-    expected = len((Path(__file__).parent.parent / "examples/newsroom/items.ndjson").read_bytes().splitlines())
+    expected = len(example_items())
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):

@@ -1,28 +1,13 @@
 """Publish the example newsroom to a running Clarion, as an admin: `python -m services.cli.seed ADDRESS`."""
 
 import asyncio
-import json
 import sys
-from pathlib import Path
 
 import httpx
 
+from services.dev.example import publish_example
 from shared.model.errors import ClarionError
 from shared.runtime.settings import Settings
-
-EXAMPLE = Path(__file__).parents[2] / "examples/newsroom/items.ndjson"
-
-
-async def publish_example(client: httpx.AsyncClient) -> int:
-    """Publish every item of the example and return how many there are. Doing it again changes nothing."""
-    headers = {"Content-Type": "application/x-ndjson"}
-    response = await client.post("/v1/items/batch", content=EXAMPLE.read_bytes(), headers=headers)
-    response.raise_for_status()
-    answers = [json.loads(line) for line in response.text.splitlines()]
-    refused = [answer for answer in answers if answer["status"] not in (200, 201)]
-    if refused:
-        raise ClarionError(f"{len(refused)} items of the example were refused, the first with {refused[0]}")
-    return len(answers)
 
 
 async def _seed(address: str) -> None:

@@ -21,6 +21,7 @@ from rich.console import Console
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.dev.embedded_store import embedded_redis
+from services.dev.example import EXAMPLE, publish_example
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.render import app as render
@@ -32,14 +33,10 @@ from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
 from shared.runtime.tracing import exporting
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "newsroom"
-
 _NOTIFY_PATHS = ("/v1/subscriptions", "/v1/deliveries", "/v1/events", "/hub", "/rsscloud", "/console")
 _RENDER_PATHS = ("/v1/search",)
 _INGEST_PATHS = ("/v1/", "/docs", "/openapi.json")
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-# Writes in flight while the example newsroom is published; they share their syncs to disk.
-_PUBLISH_AT_ONCE = 16
 
 console = Console(stderr=True, highlight=False)
 
@@ -163,7 +160,7 @@ async def _greet(settings: Settings, options: DevOptions) -> None:
     site = load_site(settings.site_file)
     local = f"http://{_authority(options)}"
     async with httpx.AsyncClient(base_url=local, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
-        published = 0 if options.empty else await _publish_example(client)
+        published = 0 if options.empty else await publish_example(client)
         await _until_readable(client)
     if published:
         console.print(f"published {published} items of the example newsroom")
@@ -191,17 +188,3 @@ Ctrl-C stops everything.""",
 async def _until_readable(client: httpx.AsyncClient) -> None:
     while (await client.get("/", follow_redirects=True)).status_code != httpx.codes.OK:  # noqa: ASYNC110 - over HTTP
         await asyncio.sleep(0.05)
-
-
-async def _publish_example(client: httpx.AsyncClient) -> int:
-    lines = (EXAMPLE / "items.ndjson").read_bytes().splitlines()
-    slots = asyncio.Semaphore(_PUBLISH_AT_ONCE)
-
-    async def publish(line: bytes) -> None:
-        async with slots:
-            response = await client.post("/v1/items", content=line, headers={"Content-Type": "application/json"})
-        if response.is_error:
-            raise ClarionError(f"the example newsroom was refused: {response.text}")
-
-    await asyncio.gather(*map(publish, lines))
-    return len(lines)

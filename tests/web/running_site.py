@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.dev.example import example_items
 from tests.fakes import a_free_port
 from tests.web.specimens import SPECIMENS, WITHDRAWN
 
-EXAMPLE = Path(__file__).parents[2] / "examples/newsroom/items.ndjson"
 KEY = "web-checks-0123456789-0123456789-0123"
 PATIENCE_SECONDS = 120
 
@@ -51,7 +51,7 @@ def example_site() -> Iterator[RunningSite]:
         with (Path(data) / "log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            _wait_for_events(client, len(EXAMPLE.read_bytes().splitlines()))
+            _wait_for_events(client, len(example_items()))
             gone, noticed = _publish_specimens(client)
             urls = {event["data"]["url"] for event in _events(client)}
             published = {urlsplit(url).path for url in urls}.difference(gone, noticed)

@@ -1,6 +1,8 @@
+"""The example newsroom is published by one function, and publishing it again changes nothing."""
+
 from pathlib import Path
 
-from services.cli.seed import EXAMPLE, publish_example
+from services.dev.example import EXAMPLE, example_items, publish_example
 from tests.factories import some_settings
 from tests.fakes import a_free_port, running_clarion
 
@@ -8,7 +10,7 @@ from tests.fakes import a_free_port, running_clarion
 async def test_the_example_newsroom_is_published_once(tmp_path: Path, store_url: str) -> None:
     port = a_free_port()
     base_url = f"http://127.0.0.1:{port}"
-    site_file = EXAMPLE.parent / "site.toml"
+    site_file = EXAMPLE / "site.toml"
     settings = some_settings(tmp_path, store_url, port=port, base_url=base_url, site_file=site_file)
     async with running_clarion(settings) as clarion:
         first = await publish_example(clarion.http)
@@ -16,5 +18,5 @@ async def test_the_example_newsroom_is_published_once(tmp_path: Path, store_url:
 
         again = await publish_example(clarion.http)
 
-        assert first == again == len(EXAMPLE.read_text().splitlines())
+        assert first == again == len(example_items())
         assert (await clarion.http.get("/v1/items?limit=100")).json() == events.json()
