@@ -53,6 +53,23 @@ class HubDoors:
     guard: AddressGuard
 
 
+def hub_router(hub: "Hub") -> APIRouter:
+    """Return the route of the hub."""
+    router = APIRouter(tags=["websub"])
+
+    @router.post("/hub", status_code=202, openapi_extra=_REQUEST_BODY)
+    async def post(request: Request) -> PlainTextResponse:
+        """Subscribe, unsubscribe, or say that a feed has changed (W3C WebSub)."""
+        try:
+            return PlainTextResponse(f"{await hub.on_form(await read_form(request))}\n", 202)
+        except HubRefused as refused:
+            return PlainTextResponse(f"{refused.detail}\n", refused.status)
+        except Unavailable as error:
+            return PlainTextResponse(f"{error}\n", 503, headers=_RETRY_AFTER)
+
+    return router
+
+
 class Hub:
     """Takes requests in. What comes of them is told to the callback, never to the caller (section 5.1.2)."""
 
@@ -62,24 +79,17 @@ class Hub:
         self._leases = leases
         # What was pushed on a publisher's word: nobody has to be asked twice about the same bytes.
         self._pinged: dict[str, str] = {}
-        self.router = APIRouter(tags=["websub"])
-        self.router.add_api_route("/hub", self.post, methods=["POST"], status_code=202, openapi_extra=_REQUEST_BODY)
 
-    async def post(self, request: Request) -> PlainTextResponse:
-        """Subscribe, unsubscribe, or say that a feed has changed (W3C WebSub)."""
-        try:
-            asked = parse_request(await read_form(request), self._doors.guard)
-            match asked:
-                case Wish():
-                    await self._take(asked)
-                    return PlainTextResponse("accepted: the callback will be asked to confirm\n", 202)
-                case Ping():
-                    await self._on_ping(asked)
-                    return PlainTextResponse("accepted: what has changed is on its way\n", 202)
-        except HubRefused as refused:
-            return PlainTextResponse(f"{refused.detail}\n", refused.status)
-        except Unavailable as error:
-            return PlainTextResponse(f"{error}\n", 503, headers=_RETRY_AFTER)
+    async def on_form(self, form: bytes) -> str:
+        """Take a request in and return the answer in words. Raises HubRefused or Unavailable."""
+        asked = parse_request(form, self._doors.guard)
+        match asked:
+            case Wish():
+                await self._take(asked)
+                return "accepted: the callback will be asked to confirm"
+            case Ping():
+                await self._on_ping(asked)
+                return "accepted: what has changed is on its way"
 
     async def _take(self, wish: Wish) -> None:
         subscription_id = feed_subscription_id("websub", wish.topic, wish.callback)

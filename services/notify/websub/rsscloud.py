@@ -17,6 +17,21 @@ _LEASE = timedelta(hours=25)
 _MAX_TOPICS = 20
 
 
+def rsscloud_router(rsscloud: "RssCloud") -> APIRouter:
+    """Return the route of rssCloud."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.post(RSSCLOUD_PATH)
+    async def please_notify(request: Request) -> Response:
+        try:
+            await rsscloud.register(await read_form(request))
+        except (HubRefused, Unavailable) as error:
+            return _result(str(error), success=False)
+        return _result("registered for 25 hours once the callback has repeated the challenge", success=True)
+
+    return router
+
+
 class RssCloud:
     """
     Takes registrations in.
@@ -28,21 +43,12 @@ class RssCloud:
 
     def __init__(self, doors: HubDoors) -> None:
         self._doors = doors
-        self.router = APIRouter(tags=["websub"])
-        self.router.add_api_route(RSSCLOUD_PATH, self.post, methods=["POST"], include_in_schema=False)
 
-    async def post(self, request: Request) -> Response:
-        """Register a callback for feeds; the answer is rssCloud's."""
-        try:
-            registrations = self._registrations(form_fields(await read_form(request)))
-            for one in registrations:
-                await self._doors.ask(one)
-        except HubRefused as refused:
-            return _result(refused.detail, success=False)
-        except Unavailable as error:
-            return _result(str(error), success=False)
+    async def register(self, form: bytes) -> None:
+        """Register a callback for feeds. Raises HubRefused or Unavailable."""
+        for one in self._registrations(form_fields(form)):
+            await self._doors.ask(one)
         self._doors.on_work()
-        return _result("registered for 25 hours once the callback has repeated the challenge", success=True)
 
     def _registrations(self, fields: Sequence[tuple[str, str]]) -> Sequence[FeedRequest]:
         said = dict(fields)

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from services.notify.delivery.lease_loop import LeaseLoop, Work
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.websub.distribution import Distribution, Doors
-from services.notify.websub.hub import Hub, HubDoors, Leases
+from services.notify.websub.hub import Hub, HubDoors, Leases, hub_router
 from services.notify.websub.marking import FeedMarking
 from services.notify.websub.queue import (
     FeedLease,
@@ -20,7 +20,7 @@ from services.notify.websub.queue import (
     RequestQueue,
     RequestSettlement,
 )
-from services.notify.websub.rsscloud import RssCloud
+from services.notify.websub.rsscloud import RssCloud, rsscloud_router
 from services.notify.websub.subscriptions import FeedSubscriptionStore
 from services.notify.websub.topics import TopicReader
 from services.notify.websub.verification import Verification
@@ -65,5 +65,5 @@ def assemble_websub(redis: Redis, settings: Settings, egress: Egress, secret_box
     guard = AddressGuard(settings.egress_allow)
     hub_doors = HubDoors(store.ask, marking.look_again, asking.ring, topics, guard)
     hub = Hub(hub_doors, secret_box, Leases(settings.lease_min, settings.lease_default, settings.lease_max))
-    routers = [hub.router, *([RssCloud(hub_doors).router] if settings.rsscloud else [])]
+    routers = [hub_router(hub), *([rsscloud_router(RssCloud(hub_doors))] if settings.rsscloud else [])]
     return WebSub(store, marking, asking, sending, tuple(routers))
