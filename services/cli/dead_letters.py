@@ -60,7 +60,7 @@ class _Store:
 
 
 async def _listed(store: _Store, limit: int) -> list[dict[str, str]]:
-    from shared.model.clock import from_ms, iso  # noqa: PLC0415 - see above
+    from shared.model.clock import iso  # noqa: PLC0415 - see above
 
     found = [
         {"at": iso(one.at), "kind": "event", "id": one.id, "type": one.event_type, "reason": one.reason}
@@ -70,8 +70,7 @@ async def _listed(store: _Store, limit: int) -> list[dict[str, str]]:
     for letter in page.letters:
         last = letter.last_attempt
         reason = " ".join(str(last[name]) for name in ("reason", "status") if last.get(name))
-        at = iso(from_ms(int(letter.letter_id.partition("-")[0])))
-        one = {"at": at, "kind": "delivery", "id": letter.delivery.id}
+        one = {"at": iso(letter.given_up_at), "kind": "delivery", "id": letter.delivery.id}
         found.append({**one, "type": letter.delivery.event_type, "reason": reason})
     return sorted(found, key=lambda one: one["at"], reverse=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from shared.model.stream_id import StreamId
 from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.redis_client import on_masters
@@ -113,7 +114,7 @@ class StoreWatch:
         waiting = [pending["min"]] if pending["pending"] else []
         waiting += [next_entries[0][0]] if next_entries else []
         lag = len(next_entries) if group["lag"] is None else int(group["lag"])
-        oldest_ms = min((_ms_of(entry) for entry in waiting), default=now_ms)
+        oldest_ms = min((StreamId.parse(entry).milliseconds for entry in waiting), default=now_ms)
         return GroupNumbers(name, group["name"], lag, int(pending["pending"]), max(0, now_ms - oldest_ms) / 1000)
 
     async def _queue(self, shards: int, now_ms: int) -> QueueNumbers:
@@ -149,10 +150,6 @@ class StoreWatch:
             known = version, Counter(str(json.loads(record)["state"]) for record in records)
             self._endpoints[shard.number] = known
         return known[1]
-
-
-def _ms_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
 
 
 def _worst(servers: Sequence[ServerNumbers]) -> ServerNumbers:

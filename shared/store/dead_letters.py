@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from shared.model.clock import from_ms
+from shared.model.stream_id import StreamId
 from shared.runtime.metrics import dead_letters_total
 from shared.store import keys
 from shared.store.scripts import Script
@@ -62,7 +62,7 @@ def _letter(letter_id: str, letter: dict[str, str]) -> DeadLetter:
     event = letter | dict(zip(pairs[::2], pairs[1::2], strict=False))
     return DeadLetter(
         id=letter_id,
-        at=from_ms(int(letter_id.partition("-")[0])),
+        at=StreamId.parse(letter_id).at,
         stream=letter.get("stream", ""),
         entry=letter.get("entry", ""),
         reason=letter.get("reason", ""),

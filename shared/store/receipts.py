@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from shared.model.clock import from_ms
 from shared.model.ids import EventId, ItemId, LogId
+from shared.model.stream_id import StreamId
 from shared.store import keys
 
 # Some 110 bytes each. An item of three tags in a section of two levels is shown by about forty files.
@@ -60,7 +61,7 @@ class RenderReceipt:
 
     @property
     def announced_at(self) -> datetime | None:
-        return from_ms(int(self.log_id.partition("-")[0])) if self.log_id else None
+        return StreamId.parse(self.log_id).at if self.log_id else None
 
 
 @dataclass(frozen=True)

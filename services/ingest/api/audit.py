@@ -13,7 +13,8 @@ from services.ingest.contract.answers import AuditAnswer, AuditedAct
 from services.ingest.contract.item_body import Source
 from services.ingest.contract.openapi import problems
 from shared.http.auth import key_with
-from shared.model.clock import from_ms, to_ms
+from shared.model.clock import to_ms
+from shared.model.stream_id import StreamId
 from shared.store import keys
 
 _READ_AT_ONCE = 500
@@ -73,7 +74,7 @@ async def _backwards(
 
 def _act(entry: str, fields: Mapping[str, str]) -> AuditedAct:
     return AuditedAct(
-        at=from_ms(int(entry.partition("-")[0])),
+        at=StreamId.parse(entry).at,
         actor=fields["actor"],
         act=fields["act"],
         id=fields["item_id"],

@@ -15,11 +15,10 @@ from services.notify.console.item_timeline import ItemTimelines
 from services.notify.console.rendering import View
 from services.notify.console.routes import HOME, ConsoleRoutes, place_in
 from services.notify.console.sessions import Operator
-from services.notify.model.log_position import position
-from shared.model.clock import from_ms
 from shared.model.errors import NotFound
 from shared.model.ids import ItemId, LogId, item_id
 from shared.model.items import Item
+from shared.model.stream_id import StreamId
 from shared.store import keys
 from shared.store.item_store import ItemStore
 
@@ -95,7 +94,7 @@ async def _list(redis: Redis, store: ItemStore, before: str | None, asked: str =
             last.setdefault(act.item, act)
     is_full = len(last) == _SHOWN
     # A full page ends at its oldest act, so that the next page leaves no act out.
-    end = min((act.place for act in last.values()), key=position) if is_full else acts[-1].place if acts else None
+    end = min((act.place for act in last.values()), key=StreamId.parse) if is_full else acts[-1].place if acts else None
     values = {
         "rows": await _rows(store, last),
         "next": end if is_full or len(acts) == _ACTS_READ else None,
@@ -109,7 +108,7 @@ async def _acts(redis: Redis, before: str | None) -> Sequence[AuditLine]:
     newest = f"({before}" if before else "+"
     entries: Any = await redis.xrevrange(keys.AUDIT, max=newest, count=_ACTS_READ)  # Any: redis-py's entries
     return [
-        AuditLine(place, from_ms(position(place)[0]), fields["actor"], fields["act"], ItemId(fields["item_id"]))
+        AuditLine(place, StreamId.parse(place).at, fields["actor"], fields["act"], ItemId(fields["item_id"]))
         for place, fields in entries
     ]
 

@@ -13,11 +13,10 @@ from services.notify.console.rates import RateWatch
 from services.notify.console.rendering import View, span
 from services.notify.console.routes import ConsoleRoutes
 from services.notify.console.sessions import Operator
-from services.notify.model.log_position import position
 from shared.http.store_numbers import GroupNumbers, ServerNumbers, StoreNumbers, StoreWatch
-from shared.model.clock import from_ms
 from shared.model.events import PUBLIC_TYPES, AnnouncedEvent
 from shared.model.ids import LogId
+from shared.model.stream_id import StreamId
 from shared.store import keys
 from shared.store.rebuild_request import read_rebuild_wish
 
@@ -134,5 +133,5 @@ def shown_event(log_id: LogId, fields: Mapping[str, str]) -> ShownEvent | None:
         return None
     if item is None:
         return None
-    at = from_ms(position(log_id)[0])
+    at = StreamId.parse(log_id).at
     return ShownEvent(log_id, event.type, at, item["title"], item["source"], item["external_id"], item["lang"])

@@ -25,10 +25,10 @@ from services.notify.model.delivery import (
     TryAgain,
     outcome_name,
 )
-from services.notify.model.log_position import position
 from services.notify.model.subscription import Subscription
 from shared.model.clock import to_ms
 from shared.model.ids import SubscriptionId, new_trace_id
+from shared.model.stream_id import StreamId
 from shared.runtime import metrics
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class Delivering:
         event = self._event_log.remembered(delivery.log_id) if delivery.body is None else None
         if event is None:
             return  # a ping, or the memory of what was just sent is gone: rare, and one sample less
-        announced_ms = position(delivery.log_id)[0]
+        announced_ms = StreamId.parse(delivery.log_id).milliseconds
         visible_ms = announced_ms - to_ms(datetime.fromisoformat(event.occurred_at))
         queued_ms = time.time() * 1000 - delivery.enqueued_ms
         metrics.delivered_seconds.observe(max(0, visible_ms) / 1000 + max(0, queued_ms) / 1000)

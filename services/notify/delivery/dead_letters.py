@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from redis.asyncio import Redis
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from services.notify.model.delivery import Delivery, subscription_of
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
 
 _SCANNED_AT_ONCE = 500
@@ -29,8 +31,11 @@ class DeadDelivery:
     @property
     def place(self) -> tuple[int, int, int]:
         """Where it stands among those of all shards."""
-        milliseconds, _, sequence = self.letter_id.partition("-")
-        return int(milliseconds), int(sequence), self.shard
+        return *StreamId.parse(self.letter_id), self.shard
+
+    @property
+    def given_up_at(self) -> datetime:
+        return StreamId.parse(self.letter_id).at
 
     @property
     def cursor(self) -> str:

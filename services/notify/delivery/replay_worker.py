@@ -17,6 +17,7 @@ from services.notify.model.log_position import is_before
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.clock import store_now, to_ms
 from shared.model.ids import LogId, delivery_id
+from shared.model.stream_id import StreamId
 from shared.runtime.background import background
 from shared.store.keys import Shard
 
@@ -134,4 +135,4 @@ def _nearer(place: LogId | None, end: LogId) -> LogId:
 
 def _event_ms(delivery: Delivery, letter_id: str) -> int:
     """Return when its event was announced; a ping, which is in no log, counts by when it was given up."""
-    return int((letter_id if delivery.body is not None else delivery.log_id).partition("-")[0])
+    return StreamId.parse(letter_id if delivery.body is not None else delivery.log_id).milliseconds

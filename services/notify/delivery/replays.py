@@ -10,12 +10,13 @@ from redis.asyncio import Redis
 
 from services.notify.log.event_log import EventLog, LogNoLongerReaches
 from services.notify.model.delivery import Delivery
-from services.notify.model.log_position import LOG_START, is_before, position
+from services.notify.model.log_position import LOG_START, is_before
 from services.notify.model.subscription import Subscription
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.clock import store_now, to_ms
 from shared.model.errors import NotFound
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
 from shared.store.scripts import Script
 
@@ -24,7 +25,6 @@ Only = Literal["failed", "all"]
 # A replay waits while so many deliveries wait for the endpoint: the log is the place to keep the rest, not the queue.
 MOST_WAITING = 5000
 _REMEMBERED = timedelta(days=7)
-_LAST_OF_A_MILLISECOND = 2**64 - 1
 
 
 class Replay(BaseModel):
@@ -56,7 +56,7 @@ class Replay(BaseModel):
         """How far it has come, from 0 to 1, by the times of what it goes through."""
         if self.state == "done":
             return 1.0
-        start, place, end = (int(one.partition("-")[0]) for one in (self.start, self.place, self.end))
+        start, place, end = (StreamId.parse(one).milliseconds for one in (self.start, self.place, self.end))
         return min(1.0, max(0.0, (place - start) / max(1, end - start)))
 
     def concerns(self, event_ms: int) -> bool:
@@ -160,7 +160,7 @@ class ReplayStore:
         first = await self._redis.xrange(shard.dead_letters, count=1)
         if not first or not last:
             return LOG_START, LOG_START
-        return _before(int(str(first[0][0]).partition("-")[0])), LogId(str(last[0][0]))
+        return _before(StreamId.parse(str(first[0][0])).milliseconds), LogId(str(last[0][0]))
 
     async def _log(
         self, subscription: Subscription, since: datetime | None, until: datetime | None
@@ -172,7 +172,7 @@ class ReplayStore:
             raise LogNoLongerReaches(f"the log no longer reaches back to {since}", trimmed)
         cursor = await self._store.cursor(self._store.shard_of(subscription.id))
         own_place = subscription.resume_from or cursor.place_of(subscription.id)
-        end = max(own_place, subscription.since, key=position)
+        end = max(own_place, subscription.since, key=StreamId.parse)
         if until is not None and is_before(_before(to_ms(until)), end):
             end = _before(to_ms(until))
         return start, end
@@ -186,4 +186,4 @@ class ReplayStore:
 
 def _before(milliseconds: int) -> LogId:
     """Return the last place before a moment."""
-    return LogId(f"{milliseconds - 1}-{_LAST_OF_A_MILLISECOND}") if milliseconds > 0 else LOG_START
+    return LogId(str(StreamId(milliseconds).previous))

@@ -12,7 +12,7 @@ from services.notify.delivery.replays import Only, Replay, ReplayStore
 from services.notify.subscriptions.api import Key
 from services.notify.subscriptions.requests import parse
 from services.notify.subscriptions.service import Subscribing
-from shared.model.clock import from_ms, iso
+from shared.model.clock import iso
 from shared.model.ids import SubscriptionId
 
 
@@ -95,7 +95,7 @@ def shown_letter(letter: DeadDelivery) -> dict[str, object]:
         "event_id": letter.delivery.event_id,
         "event_type": letter.delivery.event_type,
         "status": "given_up",
-        "given_up_at": iso(from_ms(int(letter.letter_id.partition("-")[0]))),
+        "given_up_at": iso(letter.given_up_at),
         "attempts": letter.delivery.attempts,
         "last_attempt": {
             name: last.get(name) for name in ("outcome", "status", "reason", "detail", "duration_ms", "answer")

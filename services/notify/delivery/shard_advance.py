@@ -13,11 +13,12 @@ from services.notify.delivery.fan_out import Plan, PlannedDelivery, plan
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import Delivery
 from services.notify.model.filter import Candidate, candidate
-from services.notify.model.log_position import Cursor, is_before, position
+from services.notify.model.log_position import Cursor, is_before
 from services.notify.model.subscription import Subscription
 from services.notify.subscriptions.store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
 from shared.model.errors import NotFound
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 from shared.runtime import tracing
 from shared.runtime.trace_step import Step
 from shared.store.keys import Shard, delivery_tally
@@ -67,7 +68,7 @@ class LogReading:
                 log.exception("log.unreadable", log_id=logged.log_id)
         if not entries or entries[-1].log_id != page.last:
             # Nobody wants what cannot be read, and the cursor passes it.
-            entries.append(Candidate(page.last, position(page.last)))
+            entries.append(Candidate(page.last, StreamId.parse(page.last)))
         return tuple(entries)
 
 

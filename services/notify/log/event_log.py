@@ -9,10 +9,11 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from services.notify.model.log_position import LOG_START, position
+from services.notify.model.log_position import LOG_START
 from shared.model.errors import Refused
 from shared.model.events import AnnouncedEvent, LoggedEvent
 from shared.model.ids import LogId
+from shared.model.stream_id import StreamId
 from shared.store import keys
 
 log = structlog.get_logger()
@@ -107,6 +108,6 @@ def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Calla
 
     async def passed() -> LogId | None:
         places = [place for party in parties if (place := await party()) is not None]
-        return min(places, key=position) if len(places) == len(parties) else None
+        return min(places, key=StreamId.parse) if len(places) == len(parties) else None
 
     return passed

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
-from services.notify.model.log_position import Position, position
 from services.notify.model.subscription import Filter, Subscription
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Candidate:
     """An entry of the log with what filters look at; without facts it is for no webhook."""
 
     log_id: LogId
-    position: Position
+    position: StreamId
     event: AnnouncedEvent | None = None
     facts: Facts | None = None
 
@@ -56,10 +56,10 @@ def candidate(logged: LoggedEvent) -> Candidate:
     """Return the entry with its facts. Raises ValueError or KeyError for a body that is not ours."""
     event = logged.event
     if event.type == FEEDS_CHANGED:
-        return Candidate(logged.log_id, position(logged.log_id), event)
+        return Candidate(logged.log_id, StreamId.parse(logged.log_id), event)
     item = from_json(event.body)["data"]["item"]
     facts = Facts(event.type, item["lang"], item["section"], item["source"], frozenset(item.get("tags") or ()))
-    return Candidate(logged.log_id, position(logged.log_id), event, facts)
+    return Candidate(logged.log_id, StreamId.parse(logged.log_id), event, facts)
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class Listener:
 
     id: SubscriptionId
     filter: CompiledFilter
-    since: Position
+    since: StreamId
 
     @classmethod
     def of(cls, subscription: Subscription) -> "Listener":
-        return cls(subscription.id, CompiledFilter(subscription.filter), position(subscription.since))
+        return cls(subscription.id, CompiledFilter(subscription.filter), StreamId.parse(subscription.since))
 
     def wants(self, entry: Candidate) -> bool:
         """Whether the entry is for this subscription: it matches, and came after the subscription was made."""

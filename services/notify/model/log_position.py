@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 
 LOG_START = LogId("0-0")
-
-Position = tuple[int, int]
-"""A log id in a form that compares as the log is ordered."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,6 @@ class Cursor:
         return self.passed
 
 
-def position(log_id: LogId) -> Position:
-    """Return the place that a log id spells."""
-    milliseconds, _, sequence = log_id.partition("-")
-    return int(milliseconds), int(sequence or 0)
-
-
 def is_before(earlier: LogId, later: LogId) -> bool:
     """Whether one place in the log comes before another."""
-    return position(earlier) < position(later)
+    return StreamId.parse(earlier) < StreamId.parse(later)

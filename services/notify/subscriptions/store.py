@@ -11,6 +11,7 @@ from services.notify.model.log_position import Cursor
 from services.notify.model.subscription import Subscription, shard_number
 from shared.model.errors import ClarionError, NotFound, Unavailable
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.scripts import Script
@@ -194,7 +195,7 @@ class SubscriptionStore:
     async def passed_by_all(self) -> LogId | None:
         """Return the last entry of the log that every shard has passed; None while one has not begun."""
         cursors = [await self.cursor(mirror.shard) for mirror in self.mirrors]
-        return min((cursor.passed for cursor in cursors), key=lambda passed: tuple(map(int, passed.split("-"))))
+        return min((cursor.passed for cursor in cursors), key=StreamId.parse)
 
     async def _record(self, subscription_id: SubscriptionId) -> str:
         record = await self._redis.hget(self.shard_of(subscription_id).subscriptions, subscription_id)

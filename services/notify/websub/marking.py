@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from redis.asyncio import Redis
 
 from services.notify.delivery.shard_advance import LogReading
-from services.notify.model.log_position import LOG_START, is_before, position
+from services.notify.model.log_position import LOG_START, is_before
 from services.notify.websub.subscriptions import script_keys
 from shared.model.ids import LogId
+from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
 from shared.store.scripts import Call, Script, run
 
@@ -61,7 +62,7 @@ class FeedMarking:
             seen = LogId(str(await self._redis.get(shard.websub_cursor) or LOG_START))
             if not is_before(seen, reading.newest):
                 return marked
-            entries = await reading.after(max(seen, reading.trimmed, key=position)) if is_wanted else ()
+            entries = await reading.after(max(seen, reading.trimmed, key=StreamId.parse)) if is_wanted else ()
             # An idle shard passes everything at once: what nobody waits for need not be read.
             after = entries[-1].log_id if entries else reading.newest
             paths = sorted({path for entry in entries if entry.event for path in entry.event.feeds})

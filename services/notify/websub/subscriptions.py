@@ -8,10 +8,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
-from services.notify.model.log_position import LOG_START, position
+from services.notify.model.log_position import LOG_START
 from services.notify.model.subscription import shard_number
 from shared.model.errors import Unavailable
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
 from shared.store.scripts import Script
 
@@ -108,4 +109,4 @@ class FeedSubscriptionStore:
     async def passed_by_all(self) -> LogId:
         """Return the last entry of the log whose feeds are marked in every shard."""
         passed = [str(await self._redis.get(shard.websub_cursor) or LOG_START) for shard in self.shards]
-        return min(map(LogId, passed), key=position)
+        return min(map(LogId, passed), key=StreamId.parse)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from services.render.output.syncing import sync
 from services.render.output.volume import Output
+from shared.model.stream_id import StreamId
 from shared.store import keys
 from shared.store.streams import Entry
 
@@ -69,7 +70,7 @@ class SyncMark:
             return 0
         # Any: redis-py's replies are unions of everything.
         trimmed: Any = await self._redis.hget(keys.TRIMMED, keys.ITEMS_STREAM)
-        if trimmed is not None and _order(trimmed) > _order(mark.entry):
+        if trimmed is not None and StreamId.parse(trimmed) > StreamId.parse(mark.entry):
             log.warning("sync.mark_too_old", mark=mark.entry)
             self._output.mark_built("")
             return 0
@@ -96,9 +97,7 @@ class SyncMark:
         """Return the last entry before the first that is not acknowledged."""
         pending: Any = await self._redis.xpending(keys.ITEMS_STREAM, keys.RENDER_GROUP)  # Any: see check_after_crash
         if pending["pending"]:
-            milliseconds, _, sequence = str(pending["min"]).partition("-")
-            number = int(sequence)
-            return f"{milliseconds}-{number - 1}" if number else f"{int(milliseconds) - 1}-{2**63}"
+            return str(StreamId.parse(pending["min"]).previous)
         groups: Any = await self._redis.xinfo_groups(keys.ITEMS_STREAM)  # Any: see check_after_crash
         return next((str(group["last-delivered-id"]) for group in groups if group["name"] == keys.RENDER_GROUP), "0-0")
 
@@ -112,11 +111,6 @@ async def _until_done(step: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(_WAIT_SECONDS)
         else:
             return
-
-
-def _order(entry: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry.partition("-")
-    return int(milliseconds), int(sequence)
 
 
 def _boot() -> str:

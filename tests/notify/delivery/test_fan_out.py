@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from services.notify.delivery.fan_out import PlannedDelivery, plan
 from services.notify.model.filter import Candidate, CompiledFilter, Listener, candidate
-from services.notify.model.log_position import Cursor, position
+from services.notify.model.log_position import Cursor
 from services.notify.model.subscription import Filter
 from shared.model.events import LoggedEvent
 from shared.model.ids import LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 from tests.notify.factories import an_event
 
 
@@ -37,7 +38,7 @@ def test_steps_of_any_size_plan_the_same_deliveries(count: int, names: set[str],
     cursor = Cursor()
     stepped: list[PlannedDelivery] = []
 
-    while rest := [one for one in entries(count) if one.position > position(cursor.passed)]:
+    while rest := [one for one in entries(count) if one.position > StreamId.parse(cursor.passed)]:
         step = plan(rest, listeners, cursor, limit)
         stepped += step.deliveries
         cursor = step.cursor
@@ -47,7 +48,7 @@ def test_steps_of_any_size_plan_the_same_deliveries(count: int, names: set[str],
 
 
 def a_listener(name: str, since: str = "0-0") -> Listener:
-    return Listener(SubscriptionId(name), CompiledFilter(Filter()), position(LogId(since)))
+    return Listener(SubscriptionId(name), CompiledFilter(Filter()), StreamId.parse(since))
 
 
 def entries(count: int) -> list[Candidate]:

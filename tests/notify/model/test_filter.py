@@ -6,6 +6,7 @@ from services.notify.model.filter import CompiledFilter, Facts, Listener, candid
 from services.notify.model.subscription import Filter
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, LoggedEvent
 from shared.model.ids import EventId, LogId, SubscriptionId
+from shared.model.stream_id import StreamId
 
 FACTS = Facts("item.published.v1", "en", "documents/orders", "press", frozenset({"water", "energy"}))
 
@@ -47,6 +48,6 @@ def test_a_section_does_not_match_a_longer_name_beside_it() -> None:
 
 def test_changed_feeds_are_for_no_webhook() -> None:
     event = AnnouncedEvent(EventId("f"), FEEDS_CHANGED, "2025-01-01", "0" * 32, "", ("/en/feed.rss",))
-    listener = Listener(SubscriptionId("a"), CompiledFilter(Filter()), since=(0, 0))
+    listener = Listener(SubscriptionId("a"), CompiledFilter(Filter()), since=StreamId(0))
 
     assert not listener.wants(candidate(LoggedEvent(LogId("5-0"), event)))

@@ -2,13 +2,8 @@
 
 import pytest
 
-from services.notify.model.log_position import Cursor, position
+from services.notify.model.log_position import Cursor
 from shared.model.ids import LogId, SubscriptionId
-
-
-def test_log_ids_compare_as_numbers() -> None:
-    assert position(LogId("9-10")) > position(LogId("9-9"))
-    assert position(LogId("10-0")) > position(LogId("9-99"))
 
 
 @pytest.mark.parametrize(
