@@ -3,8 +3,8 @@
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import httpx
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from services.ingest.contract.item_body import ItemBody
+from services.ingest.publishing.rules import Act, Sender, next_revision, provisional_path, publication
+from services.ingest.publishing.withdrawal import withdrawing
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.volume import Output
@@ -20,22 +23,22 @@ from services.render.rebuild.verify import Differences, compare, refuse_fault
 from services.render.wiring import Rendering, adopt_edition, assemble
 from shared.http import errors
 from shared.model.ids import ItemId, item_id
-from shared.model.items import Item, PublicItem, Revision, Withdrawal
+from shared.model.items import PublicItem, Revision, Withdrawal
 from shared.model.site_file import Site
-from shared.model.urls import item_path, month_of
 from shared.runtime.settings import Settings
 from shared.store import keys
-from shared.store.item_store import Found, ItemStore
-from shared.store.item_writer import ItemWriter, NewEvent, Write
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter, Write
 from shared.store.streams import Entry
 
 FIRST_DAY = datetime(2026, 5, 1, 9, tzinfo=UTC)
 BROKEN_TITLE = "A title that breaks its template"
+GONE = Withdrawal(mode="gone")
 
 
 @dataclass
 class Newsroom:
-    """Publishes straight into the store, as ingest would."""
+    """Publishes by the rules of ingest, straight into the store."""
 
     redis: Redis
     site: Site
@@ -44,107 +47,50 @@ class Newsroom:
         self.store = ItemStore(self.redis)
         self._writer = ItemWriter(self.redis, self.site)
 
-    # Any: whatever field of a revision a test is about
+    # Any: whatever field of an item a test is about
     async def publish(self, external_id: str, **changes: Any) -> PublicItem:
         """Publish the item, or revise it; a field that is not given keeps its value, and at first gets one."""
+        act = _act(external_id)
         while True:
-            found = await self.store.find(item_id("press", external_id))
-            write, published = self._publication(found, external_id, changes)
+            found = await self.store.find(act.item_id)
+            revision = next_revision(found, _body(external_id, found.public or found.latest, changes))
+            path = provisional_path(revision, changes.get("slug") or external_id, found.now, self.site)
+            write = publication(act, found, revision, path)
             if await self._write(write):
-                return published
-
-    # Any: see publish
-    def _publication(self, found: Found, external_id: str, changes: dict[str, Any]) -> tuple[Write, PublicItem]:
-        item = found.item
-        revision = self._revised(item, found.public or found.latest, external_id, found.now, changes)
-        is_shown = item is not None and item.state == "published" and item.public > 0
-        after = Item(
-            id=item_id("press", external_id),
-            source="press",
-            external_id=external_id,
-            state="published",
-            latest=revision.number,
-            public=revision.number,
-            content_sha256=revision.content_sha256,
-            path=revision.path,
-            accepted_at=revision.accepted_at,
-            released_at=item.released_at if item and is_shown else found.now,
-            publish_at=None,
-            last_event=revision.number,
-            announced=item.announced if item else 0,
-        )
-        event = NewEvent(
-            "item.revised.v1" if is_shown else "item.published.v1", revision.update_type, found.now, "test"
-        )
-        shown = found.public if is_shown else None
-        write = Write(secrets.token_hex(8), item, after, shown, revision, revision, event)
-        return write, PublicItem(after, revision)
-
-    def _revised(
-        self,
-        item: Item | None,
-        before: Revision | None,
-        external_id: str,
-        now: datetime,
-        changes: dict[str, Any],  # Any: see publish
-    ) -> Revision:
-        content: dict[str, Any] = {  # Any: see publish
-            "lang": "en",
-            "section": "news",
-            "title": f"Item {external_id}",
-            "body": f"The text of {external_id}.",
-            "published_at": FIRST_DAY,
-            **(
-                before.model_dump(exclude={"number", "accepted_at", "path", "withdrawal", "update_type"})
-                if before
-                else {}
-            ),
-            **changes,
-        }
-        month = month_of(content["published_at"], self.site.zone)
-        return Revision.model_validate(
-            content
-            | {
-                "number": item.latest + 1 if item else 1,
-                "accepted_at": max(now, item.accepted_at + timedelta(milliseconds=1)) if item else now,
-                "path": item_path(content["lang"], content["section"], month, changes.get("slug") or external_id),
-            }
-        )
+                return PublicItem(write.after, revision.model_copy(update={"path": path}))
 
     async def withdraw(self, external_id: str, withdrawal: Withdrawal | None = None) -> None:
         """Withdraw the item if readers know it, as gone unless told otherwise."""
+        act = _act(external_id)
         while True:
-            found = await self.store.find(item_id("press", external_id))
+            found = await self.store.find(act.item_id)
             if found.item is None or found.public is None:
                 return
-            if await self._write(self._withdrawing(found, found.item, found.public, withdrawal)):
+            if await self._write(withdrawing(act, found, found.item, found.public, withdrawal or GONE)):
                 return
-
-    def _withdrawing(self, found: Found, item: Item, public: Revision, withdrawal: Withdrawal | None) -> Write:
-        revision = public.model_copy(
-            update={
-                "number": item.latest + 1,
-                "accepted_at": max(found.now, item.accepted_at + timedelta(milliseconds=1)),
-                "withdrawal": withdrawal or Withdrawal(mode="gone"),
-            }
-        )
-        after = replace(
-            item,
-            state="withdrawn",
-            latest=revision.number,
-            public=revision.number,
-            accepted_at=revision.accepted_at,
-            last_event=revision.number,
-        )
-        event = NewEvent("item.withdrawn.v1", "major", found.now, "test")
-        shown = public if item.state == "published" else None
-        return Write(secrets.token_hex(8), item, after, shown, None, revision, event)
 
     async def _write(self, write: Write) -> bool:
         """Write, and tell whether it was done: render may have taken the item's revision back meanwhile."""
         status = await self._writer.write(write)
         assert status in {"written", "moved"}
         return status == "written"
+
+
+def _act(external_id: str) -> Act:
+    return Act(item_id("press", external_id), "press", external_id, Sender("test", "test"), secrets.token_hex(8))
+
+
+# Any: see Newsroom.publish
+def _body(external_id: str, before: Revision | None, changes: dict[str, Any]) -> ItemBody:
+    first = {
+        "lang": "en",
+        "section": "news",
+        "title": f"Item {external_id}",
+        "body": f"The text of {external_id}.",
+        "published_at": FIRST_DAY,
+    }
+    kept = before.model_dump(include=set(ItemBody.model_fields) - {"update_type"}) if before else {}
+    return ItemBody(**{**first, **kept, **changes})
 
 
 @dataclass
