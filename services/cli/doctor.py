@@ -1,9 +1,9 @@
-"""What `clarion doctor` looks at: each check says what it found and what to do about it."""
+"""The checks of `clarion doctor`: each says what it found and what to do about it."""
 
 import fcntl
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.http.auth import KeyRing
+from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.errors import UnusableSiteFile
 from shared.model.site_file import load_site
@@ -27,20 +28,17 @@ from shared.store.redis_client import on_masters
 Verdict = Literal["ok", "warning", "trouble"]
 
 _OLDEST_VERSION = (7, 0)
-# Receivers of webhooks refuse a signature that is five minutes off; two seconds are what any time service keeps.
+# Receivers of webhooks refuse a signature that is 5 minutes off. Every time service keeps clocks within 2 seconds.
 _CLOCKS_APART_SECONDS = 2
-_FULL = 0.85
-_DISK_FREE = 0.10
-_LATE_SECONDS = 60
 _SHORTEST_KEY = 32
-# Where cloud providers hand credentials to whoever asks from inside.
+# Cloud providers hand credentials to every process of the machine that asks here.
 _METADATA = IPv4Address("169.254.169.254")
 _LOOPBACK = IPv4Address("127.0.0.1")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look showed. `todo` is empty where all is well."""
+    """The result of one check. `todo` is empty where all is well."""
 
     what: str
     verdict: Verdict
@@ -49,16 +47,15 @@ class Finding:
 
 
 async def examine(settings: Settings, redis: Redis) -> list[Finding]:
-    """Look at everything and return what was found, in the order in which troubles cause one another."""
+    """Check everything and return the findings. A cause stands before its effects."""
     found = [*_address(settings), _site_file(settings), *_output(settings.output_dir), *_egress(settings)]
     try:
         numbers = await StoreWatch(redis).read()
     except (RedisError, OSError) as error:
         todo = "start it, or correct CLARION_REDIS_URL; without it nothing else can be looked at"
         return [*found, Finding("store", "trouble", f"does not answer: {error}", todo)]
-    found += [_version(numbers), *_server(numbers), *_progress(numbers)]
-    looks: Iterable[Callable[[Settings, Redis], Awaitable[Finding]]] = (_durability, _clock, _shards, _admin_keys)
-    found += [await look(settings, redis) for look in looks]
+    found += [_version(numbers), *_store_and_pipeline(numbers)]
+    found += [await check(settings, redis) for check in (_durability, _clock, _shards, _admin_keys)]
     return [*found, _replicas(settings, numbers), _secrets_key(settings)]
 
 
@@ -91,8 +88,8 @@ def _output(folder: Path) -> Iterable[Finding]:
     usage = disk_usage(folder)
     free = usage.free / usage.total
     room = f"{usage.free / 2**30:.1f} GiB free ({free:.0%})"
-    if free < _DISK_FREE:
-        yield Finding("disk", "trouble", room, f"make room where {folder} lies, or move it; a rebuild fills it again")
+    if DISK_NEARLY_FULL.is_found(free):
+        yield Finding("disk", "trouble", room, DISK_NEARLY_FULL.todo)
     else:
         yield Finding("disk", "ok", room)
     if os.access(folder, os.W_OK):
@@ -102,7 +99,7 @@ def _output(folder: Path) -> Iterable[Finding]:
 
 
 def _locks(folder: Path) -> Finding:
-    """Replicas of render keep out of each other's way by flock: some network file systems only pretend to have it."""
+    """Take one lock twice. Replicas of render rely on flock, and some network file systems only pretend to have it."""
     with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=folder) as first, Path(first.name).open() as second:
         fcntl.flock(first, fcntl.LOCK_EX)
         try:
@@ -138,41 +135,37 @@ def _version(numbers: StoreNumbers) -> Finding:
     return Finding("store", "ok", f"version {version}")
 
 
-def _server(numbers: StoreNumbers) -> Iterable[Finding]:
-    server = numbers.server
+def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
+    server, queue = numbers.server, numbers.queue
+    # The first concern of a subject is the worst one.
+    found = {concern.subject: concern for concern in reversed(concerns_of(numbers))}
+
+    def finding(subject: str, state: str) -> Finding:
+        concern = found.get(subject)
+        if concern is None:
+            return Finding(subject, "ok", state)
+        verdict: Verdict = "trouble" if concern.severity == "page" else "warning"
+        return Finding(subject, verdict, concern.sentence(numbers), concern.todo)
+
     used = f"{server.memory_bytes / 2**20:.0f} MiB"
-    if not server.memory_limit_bytes:
+    if server.memory_limit_bytes:
+        yield finding("memory", f"{used}, {server.memory_bytes / server.memory_limit_bytes:.0%} of the limit")
+    else:
         todo = "set maxmemory below what the machine has: then a full store refuses items instead of being killed"
         yield Finding("memory", "warning", f"{used} of no limit", todo)
-    else:
-        share = server.memory_bytes / server.memory_limit_bytes
-        verdict: Verdict = "trouble" if share > _FULL else "ok"
-        todo = "raise maxmemory (CLARION_STORE_MEMORY), or shorten CLARION_LOG_RETENTION"
-        yield Finding("memory", verdict, f"{used}, {share:.0%} of the limit", todo if verdict == "trouble" else "")
-    if not server.last_write_ok:
-        todo = "see to the store's disk; it takes writes again by itself"
-        yield Finding("store's disk", "trouble", "the last write failed, and items are refused", todo)
-    elif not server.last_rewrite_ok:
-        todo = "free memory and disk (a rewrite needs both for a while), and set vm.overcommit_memory=1 on its host"
-        yield Finding("store's disk", "warning", "the last rewrite of its file failed", todo)
-    else:
-        yield Finding("store's disk", "ok", f"{server.file_bytes / 2**20:.1f} MiB written")
-
-
-def _progress(numbers: StoreNumbers) -> Iterable[Finding]:
-    groups = {group.group: group for group in numbers.groups}
+    yield finding("store's disk", f"{server.file_bytes / 2**20:.1f} MiB written")
+    waiting = {group.group: group.lag + group.pending for group in numbers.groups}
     for stream, service in (("items", "render"), ("pages", "notify")):
-        group = groups.get(service)
-        if group is None:
-            yield Finding(service, "warning", f"has never read {stream}", f"start it: clarion serve {service}")
-        elif group.oldest_seconds > _LATE_SECONDS:
-            found = f"{group.lag + group.pending} entries of {stream} wait, the oldest for {group.oldest_seconds:.0f} s"
-            yield Finding(service, "trouble", found, f"look at the log of {service}; more replicas help if it works")
+        if service in waiting:
+            yield finding(service, f"{waiting[service]} entries of {stream} wait")
         else:
-            yield Finding(service, "ok", f"{group.lag + group.pending} entries of {stream} wait")
-    letters = numbers.dead_letters + numbers.queue.dead_letters
-    todo = "clarion dead-letters shows them with their reasons; clarion replay sends them again"
-    yield Finding("dead letters", "warning" if letters else "ok", str(letters), todo if letters else "")
+            yield Finding(service, "warning", f"has never read {stream}", f"start it: clarion serve {service}")
+    yield finding("deliveries", f"{queue.waiting} wait")
+    yield finding("endpoints", f"{queue.endpoints['active']} active")
+    # A dead letter is kept for 30 days, whether somebody has looked at it or not: so it is a warning here.
+    letters = numbers.dead_letters + queue.dead_letters
+    todo = found["dead letters"].todo if letters else ""
+    yield Finding("dead letters", "warning" if letters else "ok", str(letters), todo)
 
 
 async def _durability(settings: Settings, redis: Redis) -> Finding:

@@ -1,4 +1,4 @@
-"""`clarion status` and `clarion doctor`: how it goes, and what to do where it does not."""
+"""`clarion status` and `clarion doctor`: the state of an installation, and what to do about its troubles."""
 
 import asyncio
 import contextlib
@@ -14,16 +14,17 @@ from rich.live import Live
 from rich.table import Table
 
 from services.cli.doctor import Finding, Verdict, examine
+from shared.http.concerns import concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
+from shared.model.clock import span
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 
 _COLOURS: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "trouble": "red"}
-_LATE_SECONDS = 60
 
 
 def status(*, watch: bool, every: float, as_json: bool) -> None:
-    """Show how far behind everything is, once or until interrupted. Exits with 1 if the store does not answer."""
+    """Show how far behind each consumer is, once or until interrupted. Exits with 1 if the store does not answer."""
     try:
         asyncio.run(_status(every if watch else None, as_json=as_json))
     except (RedisError, OSError) as error:
@@ -67,7 +68,7 @@ async def _status(every: float | None, *, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _showing(*, as_json: bool) -> Iterator[Callable[[StoreNumbers], None]]:
-    """Yield what shows the numbers: as one line of JSON each time, or as tables that replace those before."""
+    """Yield a function that shows the numbers: as a line of JSON, or as tables that replace the last ones."""
     if as_json:
         yield lambda numbers: typer.echo(json.dumps(as_plain(numbers)))
         return
@@ -81,16 +82,15 @@ def as_plain(numbers: StoreNumbers) -> dict[str, Any]:  # Any: JSON
 
 
 def status_tables(numbers: StoreNumbers) -> Group:
-    """Return the numbers for eyes: the pipeline first, then deliveries, then the store."""
-    return Group(_pipeline(numbers), _deliveries(numbers), _store(numbers))
+    """Return the numbers for eyes: the pipeline first, then deliveries, then the store; last what needs attention."""
+    concerns = [f"[red]{concern.sentence(numbers)}[/]" for concern in concerns_of(numbers)]
+    return Group(_pipeline(numbers), _deliveries(numbers), _store(numbers), *concerns)
 
 
 def _pipeline(numbers: StoreNumbers) -> Table:
     table = Table("stream", "read by", "waiting", "in hand", "oldest", title="Pipeline", title_justify="left")
     for group in numbers.groups:
-        colour = "red" if group.oldest_seconds > _LATE_SECONDS else "green"
-        oldest = f"[{colour}]{_spoken(group.oldest_seconds)}[/]"
-        table.add_row(group.stream, group.group, str(group.lag), str(group.pending), oldest)
+        table.add_row(group.stream, group.group, str(group.lag), str(group.pending), span(group.oldest_seconds))
     if not numbers.groups:
         table.add_row("nothing was ever published, and no service has run", "", "", "", "")
     return table
@@ -101,7 +101,7 @@ def _deliveries(numbers: StoreNumbers) -> Table:
     table = Table("waiting", "overdue by", *queue.endpoints, "dead letters", title="Deliveries", title_justify="left")
     letters = f"{numbers.dead_letters} events, {queue.dead_letters} deliveries"
     counts = [str(count) for count in queue.endpoints.values()]
-    table.add_row(str(queue.waiting), _spoken(queue.overdue_seconds), *counts, letters)
+    table.add_row(str(queue.waiting), span(queue.overdue_seconds), *counts, letters)
     return table
 
 
@@ -113,9 +113,9 @@ def _store(numbers: StoreNumbers) -> Table:
     table.add_row(
         server.version,
         f"{server.memory_bytes / 2**20:.1f}{limit} MiB",
-        f"{server.file_bytes / 2**20:.1f} MiB" if server.append_only else "[red]off[/]",
-        _well(is_well=server.last_write_ok),
-        _well(is_well=server.last_rewrite_ok),
+        f"{server.file_bytes / 2**20:.1f} MiB" if server.append_only else "off",
+        "well" if server.last_write_ok else "failed",
+        "well" if server.last_rewrite_ok else "failed",
         str(server.replicas),
     )
     return table
@@ -130,15 +130,3 @@ def findings_table(findings: Sequence[Finding]) -> Table:
         mark = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(mark, finding.what, finding.found, finding.todo)
     return table
-
-
-def _well(*, is_well: bool) -> str:
-    return "[green]well[/]" if is_well else "[red]failed[/]"
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 1:
-        return "none"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

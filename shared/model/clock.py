@@ -1,4 +1,4 @@
-"""Moments: the store's clock, milliseconds, and ISO 8601 at the edges."""
+"""Moments: the store's clock, milliseconds, ISO 8601 at the edges; and lengths of time in words."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,3 +28,13 @@ def from_ms(milliseconds: int) -> datetime:
 def iso(moment: datetime) -> str:
     """Return the moment in UTC as RFC 3339 with milliseconds and `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time for people, in the one unit that says enough."""
+    if seconds < 1:
+        return "under 1 s" if seconds else "0 s"
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"

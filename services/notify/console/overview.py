@@ -1,19 +1,20 @@
 """The pipeline at a glance: what flows, what waits, and what somebody should look at."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from redis.asyncio import Redis
 from starlette.requests import Request
 
 from services.notify.console.rates import RateWatch
-from services.notify.console.rendering import View, span
+from services.notify.console.rendering import View
 from services.notify.console.routes import ConsoleRoutes
 from services.notify.console.sessions import Operator
-from shared.http.store_numbers import GroupNumbers, ServerNumbers, StoreNumbers, StoreWatch
+from shared.http.concerns import concerns_of
+from shared.http.store_numbers import StoreWatch
 from shared.model.events import PUBLIC_TYPES, AnnouncedEvent
 from shared.model.ids import LogId
 from shared.model.stream_id import StreamId
@@ -25,18 +26,12 @@ _NEWEST_EVENTS = 10
 _ENTRIES_READ = 20
 _BAR_HEIGHT = 40
 _TOTAL_MINUTES = 5
-# What is older than this waits for somebody who does not come; deploy/alerts.yml asks the same.
-_LATE_SECONDS = 60
-_MEMORY_NEARLY_FULL = 0.85
-
-
-@dataclass(frozen=True)
-class Concern:
-    """Something that somebody should look at, and where."""
-
-    text: str
-    link: str | None = None
-    weight: Literal["bad", "mild"] = "bad"
+# Where an operator goes on from a concern.
+_LINKS = {
+    "EventsGivenUp": "/console/dead-letters#events",
+    "DeliveriesGivenUp": "/console/dead-letters",
+    "EndpointsDisabled": "/console/subscriptions?state=disabled",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,8 @@ def add_overview(console: ConsoleRoutes, redis: Redis, rates: RateWatch) -> None
         counted = await rates.read()
         values = {
             "numbers": numbers,
-            "concerns": list(concerns_of(numbers)),
+            "concerns": concerns_of(numbers),
+            "links": _LINKS,
             "minutes": min(_TOTAL_MINUTES, counted.minutes),
             "accepted": sum(counted.accepted[-_TOTAL_MINUTES:]),
             "announced": sum(counted.announced[-_TOTAL_MINUTES:]),
@@ -86,36 +82,6 @@ async def _newest(redis: Redis) -> Sequence[ShownEvent]:
     entries: Any = await redis.xrevrange(keys.PAGES_STREAM, count=_ENTRIES_READ)  # Any: entries of redis-py
     shown = (shown_event(LogId(entry_id), fields) for entry_id, fields in entries)
     return [one for one in shown if one is not None][:_NEWEST_EVENTS]
-
-
-def concerns_of(numbers: StoreNumbers) -> Iterator[Concern]:
-    """Yield what somebody should look at, the worst first. The limits are those of deploy/alerts.yml."""
-    yield from _store_concerns(numbers.server)
-    yield from (_late(group) for group in numbers.groups if group.oldest_seconds > _LATE_SECONDS)
-    queue = numbers.queue
-    if queue.overdue_seconds > _LATE_SECONDS:
-        yield Concern(f"Deliveries have been due for {span(queue.overdue_seconds)}: is a notify service running?")
-    if numbers.dead_letters:
-        yield Concern(f"Events given up: {numbers.dead_letters}", "/console/dead-letters#events")
-    if queue.dead_letters:
-        yield Concern(f"Deliveries given up: {queue.dead_letters}", "/console/dead-letters", "mild")
-    if queue.endpoints.get("disabled"):
-        link = "/console/subscriptions?state=disabled"
-        yield Concern(f"Endpoints disabled: {queue.endpoints['disabled']}", link, "mild")
-
-
-def _store_concerns(server: ServerNumbers) -> Iterator[Concern]:
-    if not server.append_only:
-        yield Concern("The store writes no append-only file: what is accepted does not survive its restart.")
-    if not server.last_write_ok or not server.last_rewrite_ok:
-        yield Concern("The store could not write its append-only file: look at its disk and its log.")
-    if server.memory_limit_bytes and server.memory_bytes > _MEMORY_NEARLY_FULL * server.memory_limit_bytes:
-        yield Concern("The store's memory is nearly full; then it takes no more items (507).")
-
-
-def _late(group: GroupNumbers) -> Concern:
-    work, service = ("to be rendered", "render") if group.stream == "items" else ("to be fanned out", "notify")
-    return Concern(f"An event has waited {span(group.oldest_seconds)} {work}: is a {service} service running?")
 
 
 def bars_of(counts: Sequence[int], height: int) -> list[Bar]:

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from services.notify.console.sessions import FlashMessage, Operator
-from shared.model.clock import from_ms, iso
+from shared.model.clock import from_ms, iso, span
 from shared.model.events import PUBLIC_TYPES
 
 _PACKAGE = __name__.rpartition(".")[0]
@@ -132,16 +132,6 @@ def moment(when: datetime | str | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         exact, exact, known.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     )
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in the one unit that says enough."""
-    if seconds < 1:
-        return "under 1 s" if seconds else "0 s"
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{int(seconds // length)} {unit}"
-    return f"{int(seconds)} s"
 
 
 def number(count: int) -> Markup:

@@ -1,0 +1,179 @@
+"""
+What may be wrong with the store and the pipeline: one table of concerns, each with its rule and its remedy.
+
+`clarion doctor`, `clarion status` and the console show the concerns that are found now. deploy/alerts.yml wakes people
+by the same names, metrics and thresholds; a test compares them.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from shared.http.store_numbers import StoreNumbers
+from shared.model.clock import span
+
+Measured = TypeVar("Measured")
+
+_COMPARISONS = {">": operator.gt, "<": operator.lt, "==": operator.eq}
+
+
+@dataclass(frozen=True)
+class Concern(Generic[Measured]):
+    """Something that somebody should look at, with the rule that finds it."""
+
+    name: str
+    """The name of the alert."""
+    subject: str
+    """What `clarion doctor` calls the part that is concerned."""
+    severity: Literal["page", "ticket"]
+    """`page`: wake somebody. `ticket`: somebody looks at it in the morning."""
+    metric: str
+    measure: Callable[[Measured], float]
+    threshold: str
+    """When the measure is one to look at, as the alert spells it: `> 60`."""
+    problem: str
+    """What is wrong, in a sentence; `{span}`, `{count}` or `{share}` stands for the measure."""
+    todo: str
+
+    def is_found(self, measured: Measured) -> bool:
+        """Whether the rule holds now."""
+        comparison, limit = self.threshold.split()
+        return bool(_COMPARISONS[comparison](self.measure(measured), float(limit)))
+
+    def sentence(self, measured: Measured) -> str:
+        """Return the problem with the measure in it."""
+        value = self.measure(measured)
+        return self.problem.format(span=span(value), count=f"{value:.0f}", share=f"{value:.0%}")
+
+
+def concerns_of(numbers: StoreNumbers) -> Sequence[Concern[StoreNumbers]]:
+    """Return the concerns that are found now, the worst first."""
+    return [concern for concern in CONCERNS if concern.is_found(numbers)]
+
+
+def _fullness(numbers: StoreNumbers) -> float:
+    limit = numbers.server.memory_limit_bytes
+    return numbers.server.memory_bytes / limit if limit else 0.0
+
+
+def _oldest(stream: str) -> Callable[[StoreNumbers], float]:
+    return lambda numbers: max((group.oldest_seconds for group in numbers.groups if group.stream == stream), default=0)
+
+
+_SEE_DEAD_LETTERS = "clarion dead-letters shows them with their reasons; clarion replay sends them again"
+
+CONCERNS: tuple[Concern[StoreNumbers], ...] = (
+    Concern(
+        name="StoreNotDurable",
+        subject="durability",
+        severity="page",
+        metric="clarion_store_append_only",
+        measure=lambda numbers: numbers.server.append_only,
+        threshold="== 0",
+        problem="The store writes no append-only file: what is accepted does not survive its restart.",
+        todo="deploy/redis.conf shows what is needed",
+    ),
+    Concern(
+        name="StoreWriteFailing",
+        subject="store's disk",
+        severity="page",
+        metric="clarion_store_last_write_ok",
+        measure=lambda numbers: numbers.server.last_write_ok,
+        threshold="== 0",
+        problem="The store could not write its append-only file, and refuses items.",
+        todo="see to the store's disk; it takes writes again by itself",
+    ),
+    Concern(
+        name="StoreNearlyFull",
+        subject="memory",
+        severity="page",
+        metric="clarion_store_memory_bytes",
+        measure=_fullness,
+        threshold="> 0.85",
+        problem="The store's memory is nearly full ({share}); at 100% it refuses items (507).",
+        todo="raise maxmemory (CLARION_STORE_MEMORY), or shorten CLARION_LOG_RETENTION",
+    ),
+    Concern(
+        name="PagesLate",
+        subject="render",
+        severity="page",
+        metric='clarion_stream_oldest_seconds{stream="items"}',
+        measure=_oldest("items"),
+        threshold="> 60",
+        problem="An event has waited {span} to be rendered: is a render service running?",
+        todo="look at the log of render; more replicas help if it works",
+    ),
+    Concern(
+        name="AnnouncementsLate",
+        subject="notify",
+        severity="page",
+        metric='clarion_stream_oldest_seconds{stream="pages"}',
+        measure=_oldest("pages"),
+        threshold="> 60",
+        problem="An event has waited {span} to be fanned out: is a notify service running?",
+        todo="look at the log of notify; more replicas help if it works",
+    ),
+    Concern(
+        name="DeliveriesLate",
+        subject="deliveries",
+        severity="page",
+        metric="clarion_deliveries_overdue_seconds",
+        measure=lambda numbers: numbers.queue.overdue_seconds,
+        threshold="> 60",
+        problem="Deliveries have been due for {span}: is a notify service running?",
+        todo="look at the log of notify; more replicas help if it works",
+    ),
+    Concern(
+        name="EventsGivenUp",
+        subject="dead letters",
+        severity="page",
+        metric='clarion_dead_letters_kept{kind="events"}',
+        measure=lambda numbers: numbers.dead_letters,
+        threshold="> 0",
+        problem="Events given up: {count}",
+        todo=_SEE_DEAD_LETTERS,
+    ),
+    Concern(
+        name="StoreRewriteFailing",
+        subject="store's disk",
+        severity="ticket",
+        metric="clarion_store_last_rewrite_ok",
+        measure=lambda numbers: numbers.server.last_rewrite_ok,
+        threshold="== 0",
+        problem="The store could not write its append-only file anew; the file grows meanwhile.",
+        todo="free memory and disk (a rewrite needs both for a while), and set vm.overcommit_memory=1 on its host",
+    ),
+    Concern(
+        name="DeliveriesGivenUp",
+        subject="dead letters",
+        severity="ticket",
+        metric='clarion_dead_letters_kept{kind="deliveries"}',
+        measure=lambda numbers: numbers.queue.dead_letters,
+        threshold="> 0",
+        problem="Deliveries given up: {count}",
+        todo=_SEE_DEAD_LETTERS,
+    ),
+    Concern(
+        name="EndpointsDisabled",
+        subject="endpoints",
+        severity="ticket",
+        metric='clarion_endpoints{state="disabled"}',
+        measure=lambda numbers: numbers.queue.endpoints.get("disabled", 0),
+        threshold="> 0",
+        problem="Endpoints disabled: {count}",
+        todo="see at the console why, and resume the subscriptions once their endpoints answer",
+    ),
+)
+
+DISK_NEARLY_FULL: Concern[float] = Concern(
+    name="DiskNearlyFull",
+    subject="disk",
+    severity="page",
+    metric="clarion_disk_free_bytes",
+    measure=float,
+    threshold="< 0.1",
+    problem="The disk that holds the site has {share} left.",
+    todo="make room where CLARION_OUTPUT_DIR lies, or move it; a rebuild fills it again",
+)
+"""The only concern that the store's numbers do not show: it is measured as the free share of the disk."""
