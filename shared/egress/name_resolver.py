@@ -3,12 +3,12 @@
 import asyncio
 import socket
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from shared.egress.address_classes import Address, literal_address
+from shared.runtime.lru import Lru
 
 Lookup = Callable[[str], Sequence[Address]]
 """Blocks, and returns the addresses of a name. Raises OSError."""
@@ -57,7 +57,7 @@ class NameResolver:
         self._lookup = lookup
         self._keep_seconds = keep_seconds
         self._deadline_seconds = deadline_seconds
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._answers: Lru[str, _Answer] = Lru(_NAMES_REMEMBERED)
         self._in_flight: dict[str, asyncio.Task[_Answer]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="dns")
         self._suspect_threads = ThreadPoolExecutor(_SUSPECT_THREADS, thread_name_prefix="dns-suspect")
@@ -93,10 +93,7 @@ class NameResolver:
         before = self._answers.get(host)
         threads = self._suspect_threads if before is not None and before.is_suspect else self._threads
         answer = await self._ask(host, threads)
-        self._answers[host] = answer
-        self._answers.move_to_end(host)
-        if len(self._answers) > _NAMES_REMEMBERED:
-            self._answers.popitem(last=False)
+        self._answers.put(host, answer)
         return answer
 
     async def _ask(self, host: str, threads: ThreadPoolExecutor) -> _Answer:

@@ -16,6 +16,7 @@ from services.notify.model.subscription import Subscription
 from shared.egress.address_guard import AddressGuard
 from shared.model.ids import SubscriptionId
 from shared.runtime import tracing
+from shared.runtime.lru import Lru
 from shared.runtime.trace_step import Step
 
 MAX_URL_CHARS = 2048
@@ -115,7 +116,7 @@ class ChannelSender:
         self._channels = channels
         self._post = post
         self._unseal = unseal
-        self._recipients: dict[SubscriptionId, Recipient[Any]] = {}  # Any: as in AnyChannel
+        self._recipients: Lru[SubscriptionId, Recipient[Any]] = Lru(_MAX_RECIPIENTS)  # Any: as in AnyChannel
 
     async def send(self, delivery: Delivery, subscription: Subscription, message: Message) -> Attempt:
         """Try once and return what came of it; a failure is a value, too."""
@@ -146,10 +147,8 @@ class ChannelSender:
     def _recipient(self, channel: AnyChannel, subscription: Subscription) -> Recipient[Any]:  # Any: as above
         recipient = self._recipients.get(subscription.id)
         if recipient is None or recipient.subscription is not subscription:
-            if len(self._recipients) >= _MAX_RECIPIENTS:
-                self._recipients.pop(next(iter(self._recipients)))
             recipient = self._open(channel, subscription)
-            self._recipients[subscription.id] = recipient
+            self._recipients.put(subscription.id, recipient)
         return recipient
 
     def _open(self, channel: AnyChannel, subscription: Subscription) -> Recipient[Any]:  # Any: as above

@@ -1,7 +1,6 @@
 """Read the public log: the stream of announced events, its beginning and its end."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from shared.model.errors import Refused
 from shared.model.events import AnnouncedEvent, LoggedEvent
 from shared.model.ids import LogId
 from shared.model.stream_id import StreamId
+from shared.runtime.lru import Lru
 from shared.store import keys
 
 log = structlog.get_logger()
@@ -48,8 +48,7 @@ class EventLog:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._cache: OrderedDict[LogId, AnnouncedEvent] = OrderedDict()
-        self._cached_chars = 0
+        self._cache: Lru[LogId, AnnouncedEvent] = Lru(_CACHED_CHARS, weigh=lambda event: len(event.body))
         self._reading_ahead = asyncio.Lock()
 
     async def trimmed(self) -> LogId:
@@ -67,14 +66,15 @@ class EventLog:
 
     async def event(self, log_id: LogId) -> AnnouncedEvent | None:
         """Return the event at this place, or None when the log no longer has it."""
-        if log_id not in self._cache:
+        found = self._cache.get(log_id)
+        if found is None:
             # One reads ahead for all: those who ask at the same time ask for its neighbours.
             async with self._reading_ahead:
-                if log_id not in self._cache:
+                found = self._cache.get(log_id)
+                if found is None:
                     self._page(await self._redis.xrange(keys.PAGES_STREAM, min=log_id, count=_READ_AHEAD))
-        if log_id in self._cache:
-            self._cache.move_to_end(log_id)
-        return self._cache.get(log_id)
+                    found = self._cache.get(log_id)
+        return found
 
     def remembered(self, log_id: LogId) -> AnnouncedEvent | None:
         """Return the event at this place if it was read lately; nothing is asked of the store."""
@@ -89,18 +89,9 @@ class EventLog:
             except (KeyError, ValueError):
                 log.exception("log.unreadable", log_id=log_id)
                 continue
-            self._remember(log_id, event)
+            self._cache.put(log_id, event)
             events.append(LoggedEvent(log_id, event))
         return LogPage(tuple(events), LogId(entries[-1][0]) if entries else None)
-
-    def _remember(self, log_id: LogId, event: AnnouncedEvent) -> None:
-        if log_id not in self._cache:
-            self._cache[log_id] = event
-            self._cached_chars += len(event.body)
-        self._cache.move_to_end(log_id)
-        while self._cached_chars > _CACHED_CHARS:
-            _, oldest = self._cache.popitem(last=False)
-            self._cached_chars -= len(oldest.body)
 
 
 def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Callable[[], Awaitable[LogId | None]]:

@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from shared.model.urls import FEED_CONTENT_TYPES, MAX_PATH_CHARS, feed_path, link_header
+from shared.runtime.lru import Lru
 
 _FEED = re.compile(rf"(?P<list_path>(?:/[^/]+)+/)feed\.(?P<format>{'|'.join(FEED_CONTENT_TYPES)})")
 # Archives hold what was, and nobody is told of them.
@@ -32,7 +32,7 @@ class TopicReader:
     def __init__(self, output_dir: Path, base_url: str) -> None:
         self._root = output_dir
         self._base_url = base_url
-        self._kept: OrderedDict[str, tuple[tuple[int, int, int], Topic]] = OrderedDict()
+        self._kept: Lru[str, tuple[tuple[int, int, int], Topic]] = Lru(_FEEDS_KEPT)
 
     def path_of(self, url: str) -> str | None:
         """Return the path of the feed that the address names, or None if it names none of this site."""
@@ -57,13 +57,10 @@ class TopicReader:
             kept = self._kept.get(path)
             if kept is None or kept[0] != state:
                 kept = state, self._topic(path, file.read_bytes())
+                self._kept.put(path, kept)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            self._kept.pop(path, None)
+            self._kept.drop(path)
             return None
-        self._kept[path] = kept
-        self._kept.move_to_end(path)
-        if len(self._kept) > _FEEDS_KEPT:
-            self._kept.popitem(last=False)
         return kept[1]
 
     def url(self, path: str) -> str:

@@ -1,6 +1,5 @@
 """An item as lists show it, its card and its feed entry, rendered once for each revision."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +8,7 @@ from services.render.pages.edition import Edition
 from services.render.theme.view_models import Card
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
+from shared.runtime.lru import Lru
 
 # 60 MB when full: a card and a feed entry take 30 kB for an item of 5 kB.
 _KEPT = 2000
@@ -30,7 +30,7 @@ class ListEntryCache:
 
     def __init__(self, edition: Edition) -> None:
         self._edition = edition
-        self._kept: OrderedDict[_CacheKey, ListEntry] = OrderedDict()
+        self._kept: Lru[_CacheKey, ListEntry] = Lru(_KEPT)
 
     def of(self, item: PublicItem) -> ListEntry:
         """Return the item's list entry. Raises whatever the item makes a template raise."""
@@ -42,9 +42,5 @@ class ListEntryCache:
                 card=edition.theme.card(item),
                 feed_entry=feed_entry_of(item, edition.site, edition.base_url, edition.feed_formats),
             )
-            self._kept[key] = found
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
+            self._kept.put(key, found)
         return found
