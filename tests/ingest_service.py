@@ -1,7 +1,7 @@
 """The ingest service alone, over HTTP on loopback, and what the store holds because of it."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from services.ingest import app
 from shared.http.auth import ApiKey, KeyRing, Scope
 from shared.http.server import http_server
+from shared.model.kinds.kind import SectionKind
+from shared.model.kinds.section_kinds import SECTION_KINDS
 from shared.model.site_file import Site, load_site
 from shared.runtime.settings import Settings
 from shared.store import keys
@@ -71,12 +73,14 @@ class Ingest:
 
 
 @contextlib.asynccontextmanager
-async def running_ingest(settings: Settings, redis: Redis) -> AsyncIterator[Ingest]:
+async def running_ingest(
+    settings: Settings, redis: Redis, kinds: Sequence[SectionKind] = SECTION_KINDS
+) -> AsyncIterator[Ingest]:
     """Run the service on the settings' port."""
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     async with (
-        app.running(settings) as application,
+        app.running(settings, kinds) as application,
         http_server(application, settings.host, settings.port),
         httpx.AsyncClient(base_url=settings.base_url, headers=headers, timeout=30) as client,
     ):
-        yield Ingest(client, redis, settings, load_site(settings.site_file))
+        yield Ingest(client, redis, settings, load_site(settings.site_file, kinds))

@@ -1,7 +1,7 @@
 """The ingest service: what it is made of, started and stopped in order."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -25,6 +25,8 @@ from shared.http import auth, errors
 from shared.http.auth import KeyRing
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch
+from shared.model.kinds.kind import SectionKind
+from shared.model.kinds.section_kinds import SECTION_KINDS
 from shared.model.site_file import Site, load_site
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
@@ -34,9 +36,9 @@ from shared.store.redis_client import connect
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[FastAPI]:
+async def running(settings: Settings, kinds: Sequence[SectionKind] = SECTION_KINDS) -> AsyncIterator[FastAPI]:
     """Start the service and yield its HTTP application; leaving the block stops it."""
-    site = load_site(settings.site_file)
+    site = load_site(settings.site_file, kinds)
     redis = connect(settings.redis_url)
     try:
         await require_durable_store(redis, settings)

@@ -37,6 +37,8 @@ from services.render.theme.theme import Theme
 from services.render.web.answers import SiteAnswers
 from services.render.web.site import SiteRoutes
 from shared.model.errors import ClarionError
+from shared.model.kinds.kind import SectionKind
+from shared.model.kinds.section_kinds import SECTION_KINDS
 from shared.model.site_file import Site, load_site
 from shared.runtime.settings import Settings
 from shared.store.dead_letters import DeadLetters
@@ -61,15 +63,21 @@ class Rendering:
     """In the order in which they are to be asked."""
 
 
-async def adopt_edition(settings: Settings, redis: Redis, feed_formats: Sequence[FeedFormat] = FEED_FORMATS) -> Edition:
+async def adopt_edition(
+    settings: Settings,
+    redis: Redis,
+    *,
+    feed_formats: Sequence[FeedFormat] = FEED_FORMATS,
+    kinds: Sequence[SectionKind] = SECTION_KINDS,
+) -> Edition:
     """Return the edition of the settings, and make it the one that the store knows."""
-    made = _EditionDraft.of(settings, feed_formats)
+    made = _EditionDraft.of(settings, feed_formats, kinds)
     return made.edition(await adopt_site(redis, made.fingerprint))
 
 
 async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
     """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
-    made = _EditionDraft.of(settings, FEED_FORMATS)
+    made = _EditionDraft.of(settings, FEED_FORMATS, SECTION_KINDS)
     record = await read_site(redis)
     if record is None or record.fingerprint != made.fingerprint:
         raise OtherEdition(
@@ -91,8 +99,10 @@ class _EditionDraft:
     feed_formats: Sequence[FeedFormat]
 
     @classmethod
-    def of(cls, settings: Settings, feed_formats: Sequence[FeedFormat]) -> "_EditionDraft":
-        site = load_site(settings.site_file)
+    def of(
+        cls, settings: Settings, feed_formats: Sequence[FeedFormat], kinds: Sequence[SectionKind]
+    ) -> "_EditionDraft":
+        site = load_site(settings.site_file, kinds)
         pages = load_standing_pages(site)
         titles = {lang: pages.titles(lang) for lang in site.languages}
         theme = Theme(

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.model.ids import EventId, ItemId
 
@@ -42,9 +43,9 @@ class Attachment(_Value):
 class DocumentData(_Value):
     """What an official document carries beside its text."""
 
-    number: str | None = None
+    number: Annotated[str, Field(max_length=200)] | None = None
     signed_on: date | None = None
-    signed_by: str | None = None
+    signed_by: Annotated[str, Field(max_length=200)] | None = None
 
 
 class Withdrawal(_Value):
@@ -81,6 +82,8 @@ class Revision(_Value):
     images: tuple[Image, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     document: DocumentData | None = None
+    kind_data: Mapping[str, JsonValue] = {}
+    """What the item carries for other kinds of sections than documents, by the kind's name."""
     path: str | None = None
     withdrawal: Withdrawal | None = None
     major_at: datetime | None = None
@@ -91,10 +94,15 @@ class Revision(_Value):
         """Whether it is the withdrawal that an erasure makes: nothing of the content is left in it."""
         return self.withdrawal is not None and not self.title
 
+    def data_of(self, kind: str) -> BaseModel | JsonValue:
+        """Return what the item carries for a kind of sections, or None."""
+        return self.document if kind == "document" else self.kind_data.get(kind)
+
     @property
     def content_sha256(self) -> str:
         """The same for two revisions that a reader could not tell apart."""
-        content = self.model_dump(mode="json", exclude=set(_NOT_CONTENT))
+        # Hashes are older than kinds with data: an item without such data keeps its hash.
+        content = self.model_dump(mode="json", exclude={*_NOT_CONTENT, *(() if self.kind_data else ("kind_data",))})
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -3,23 +3,42 @@
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from shared.model.errors import FieldError, Invalid, UnusableSiteFile
+from shared.model.kinds.kind import SectionKind
+from shared.model.kinds.section_kinds import SECTION_KINDS
 from shared.model.urls import RESERVED_SEGMENTS
 
-SectionKind = Literal["article", "document"]
 Words = Mapping[str, str]
 """A text per language."""
 
 _SEGMENT = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def _kind_named(name: object, info: ValidationInfo) -> SectionKind:
+    kinds: Sequence[SectionKind] = (info.context or {}).get("kinds", SECTION_KINDS)
+    for kind in kinds:
+        if name in (kind.name, kind):
+            return kind
+    raise ValueError(f"must be one of {', '.join(kind.name for kind in kinds)}")
 
 
 class _Table(BaseModel):
@@ -30,7 +49,7 @@ class Section(_Table):
     """A node of the site's tree."""
 
     path: str
-    kind: SectionKind
+    kind: Annotated[SectionKind, PlainValidator(_kind_named), PlainSerializer(lambda kind: kind.name, return_type=str)]
     name: Words
     latest: bool = False
     """Whether its newest items stand in the column beside every page."""
@@ -136,6 +155,11 @@ class Site(_Table):
         return {section.path: section for section in self.sections}
 
     @cached_property
+    def kinds(self) -> Sequence[SectionKind]:
+        """Every kind for which an item may carry data: in whichever section it stands, its page shows the data."""
+        return tuple(dict.fromkeys((*SECTION_KINDS, *(section.kind for section in self.sections))))
+
+    @cached_property
     def latest_sections(self) -> tuple[str, ...]:
         """The sections whose newest items stand beside every page."""
         return tuple(section.path for section in self.sections if section.latest)
@@ -164,9 +188,9 @@ class Site(_Table):
         return hashlib.sha256(self.model_dump_json(exclude={"folder"}).encode()).hexdigest()
 
 
-def load_site(path: Path) -> Site:
+def load_site(path: Path, kinds: Sequence[SectionKind] = SECTION_KINDS) -> Site:
     """
-    Return the site that the file describes.
+    Return the site that the file describes; its sections may be of these kinds.
 
     Raises UnusableSiteFile, whose message names the file, the key and the trouble.
     """
@@ -177,7 +201,7 @@ def load_site(path: Path) -> Site:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableSiteFile(f"{path}: not TOML: {error}") from error
     try:
-        return Site.model_validate({**table, "folder": path.parent})
+        return Site.model_validate({**table, "folder": path.parent}, context={"kinds": kinds})
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {_in_words(problem['type'], problem['msg'])}"

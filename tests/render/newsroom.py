@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from services.ingest.contract.item_body import ItemBody
+from services.ingest.contract.item_body import ItemBody, body_for
 from services.ingest.publishing.rules import Act, Sender, next_revision, provisional_path, publication
 from services.ingest.publishing.withdrawal import withdrawing
 from services.render.feeds.feed import FeedFormat
@@ -24,6 +24,8 @@ from services.render.wiring import Rendering, adopt_edition, assemble
 from shared.http import errors
 from shared.model.ids import ItemId, item_id
 from shared.model.items import PublicItem, Revision, Withdrawal
+from shared.model.kinds.kind import SectionKind
+from shared.model.kinds.section_kinds import SECTION_KINDS
 from shared.model.site_file import Site
 from shared.runtime.settings import Settings
 from shared.store import keys
@@ -33,6 +35,7 @@ from shared.store.streams import Entry
 
 FIRST_DAY = datetime(2026, 5, 1, 9, tzinfo=UTC)
 BROKEN_TITLE = "A title that breaks its template"
+_SENT = body_for(ItemBody, SECTION_KINDS)
 GONE = Withdrawal(mode="gone")
 
 
@@ -89,8 +92,8 @@ def _body(external_id: str, before: Revision | None, changes: dict[str, Any]) ->
         "body": f"The text of {external_id}.",
         "published_at": FIRST_DAY,
     }
-    kept = before.model_dump(include=set(ItemBody.model_fields) - {"update_type"}) if before else {}
-    return ItemBody(**{**first, **kept, **changes})
+    kept = before.model_dump(include=set(_SENT.model_fields) - {"update_type"}) if before else {}
+    return _SENT(**{**first, **kept, **changes})
 
 
 @dataclass
@@ -152,9 +155,15 @@ class Press:
         return item.public
 
 
-async def a_press(redis: Redis, settings: Settings, feed_formats: Sequence[FeedFormat] = FEED_FORMATS) -> Press:
+async def a_press(
+    redis: Redis,
+    settings: Settings,
+    *,
+    feed_formats: Sequence[FeedFormat] = FEED_FORMATS,
+    kinds: Sequence[SectionKind] = SECTION_KINDS,
+) -> Press:
     """Return a render service over an empty or used volume, which has rendered nothing new."""
-    edition = await adopt_edition(settings, redis, feed_formats)
+    edition = await adopt_edition(settings, redis, feed_formats=feed_formats, kinds=kinds)
     rendering = assemble(redis, edition, Output(settings.output_dir))
     if not await redis.exists(keys.ITEMS_STREAM):
         await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)

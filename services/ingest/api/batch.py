@@ -8,7 +8,6 @@ from redis.exceptions import RedisError
 from starlette.types import Receive, Scope, Send
 
 from services.ingest.api.request_body import ItemReader, trace_id
-from services.ingest.contract.item_body import IdentifiedItemBody
 from services.ingest.contract.openapi import Json, problems
 from services.ingest.publishing.batch import Done, answers
 from services.ingest.publishing.publisher import Publisher
@@ -62,7 +61,7 @@ def batch_router(publisher: Publisher, reader: ItemReader) -> APIRouter:
         who = Sender(key.name, trace_id(request))
 
         async def take(line: bytes) -> Done:
-            body = await reader.read(IdentifiedItemBody, line)
+            body = await reader.identified_item(line)
             key.require_source(body.source)
             receipt = await publisher.publish(body.source, body.external_id, body, who)
             created = receipt.changed and receipt.revision == 1

@@ -38,7 +38,7 @@ def items_router(
     async def put(source: Source, external_id: ExternalId, request: Request, key: Key) -> Response:
         """Create or revise the item: 201 created, 200 revised or unchanged."""
         key.require_source(source)
-        body = await reader.read(ItemBody, await json_bytes(request))
+        body = await reader.item(await json_bytes(request))
         return _answer(await publisher.publish(source, external_id, body, sender(key, request)))
 
     @router.post(
@@ -51,7 +51,7 @@ def items_router(
     async def post(request: Request, key: Key) -> Response:
         """Create or revise the item that the body identifies; with an Idempotency-Key, once in 24 hours."""
         raw = await json_bytes(request)
-        body = await reader.read(IdentifiedItemBody, raw)
+        body = await reader.identified_item(raw)
         key.require_source(body.source)
         who = sender(key, request)
 
@@ -72,7 +72,7 @@ def items_router(
     )
     async def validate(request: Request, key: Key) -> Response:
         """Say what PUT would say: 200 and the receipt that it would give, or the same refusal."""
-        body = await reader.read(IdentifiedItemBody, await json_bytes(request))
+        body = await reader.identified_item(await json_bytes(request))
         key.require_source(body.source)
         receipt = await publisher.rehearse(body.source, body.external_id, body, sender(key, request))
         return JSONResponse(_content(receipt))

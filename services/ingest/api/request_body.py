@@ -6,7 +6,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from services.ingest.contract.item_body import MAX_BODY_BYTES, ItemBody
+from services.ingest.contract.item_body import MAX_BODY_BYTES, Body, IdentifiedItemBody, ItemBody, body_for
 from services.ingest.publishing.rules import Sender
 from shared.http.auth import ApiKey
 from shared.http.errors import field_errors
@@ -16,7 +16,6 @@ from shared.model.site_file import Site
 from shared.runtime.tracing import current_trace_id
 from shared.store.item_store import ItemStore
 
-Body = TypeVar("Body", bound=ItemBody)
 Small = TypeVar("Small", bound=BaseModel)
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -28,9 +27,18 @@ class ItemReader:
     def __init__(self, store: ItemStore, site: Site) -> None:
         self._store = store
         self._site = site
+        self._item = body_for(ItemBody, site.kinds)
+        self._identified_item = body_for(IdentifiedItemBody, site.kinds)
 
-    async def read(self, model: type[Body], raw: bytes) -> Body:
+    async def item(self, raw: bytes) -> ItemBody:
         """Return the item. Raises Malformed, or Invalid with everything that is wrong with it."""
+        return await self._read(self._item, raw)
+
+    async def identified_item(self, raw: bytes) -> IdentifiedItemBody:
+        """Return the item with its identity. Raises the same."""
+        return await self._read(self._identified_item, raw)
+
+    async def _read(self, model: type[Body], raw: bytes) -> Body:
         context = {"site": self._site, "now": await self._store.now()}
         try:
             return model.model_validate_json(raw, context=context)

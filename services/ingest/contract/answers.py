@@ -8,7 +8,7 @@ from shared.model.ids import EventId, ItemId
 from shared.model.items import Attachment, BodyFormat, DocumentData, Image, PublicItem, Revision, State, Withdrawal
 
 # What a revision has beside the fields that PUT takes.
-_NOT_SENT = {"number", "accepted_at", "path", "withdrawal"}
+_NOT_SENT = {"number", "accepted_at", "path", "withdrawal", "major_at", "kind_data"}
 
 
 class _Answer(BaseModel):
@@ -39,6 +39,8 @@ class Receipt(_Answer):
 class SentItem(_Answer):
     """The item as PUT takes it: fetched, changed and sent back, it is its next revision."""
 
+    model_config = ConfigDict(extra="allow")
+
     lang: str
     section: str
     title: str
@@ -60,7 +62,7 @@ class SentItem(_Answer):
 
     @classmethod
     def of(cls, revision: Revision) -> "SentItem":
-        return cls.model_validate(revision.model_dump(exclude=_NOT_SENT))
+        return cls.model_validate({**revision.model_dump(exclude=_NOT_SENT), **revision.kind_data})
 
 
 class RevisionAnswer(_Answer):
@@ -127,6 +129,8 @@ class Erasure(_Answer):
 class ListedItem(_Answer):
     """An item as its readers see it."""
 
+    model_config = ConfigDict(extra="allow")
+
     id: ItemId
     source: str
     external_id: str
@@ -156,6 +160,7 @@ class ListedItem(_Answer):
         content = revision.model_dump(include=set(cls.model_fields))
         return cls(
             **content
+            | dict(revision.kind_data)
             | {
                 "id": item.item.id,
                 "source": item.item.source,

@@ -1,7 +1,8 @@
 """What upstream systems may send."""
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Self
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -11,17 +12,20 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from shared.model.items import BodyFormat, UpdateType, WithdrawMode
+from shared.model.items import BodyFormat, Revision, UpdateType, WithdrawMode
+from shared.model.kinds.kind import SectionKind
 from shared.model.site_file import Site
 from shared.model.urls import slug_problem
 from shared.text.characters import line_problem, text_problem
 
 MAX_BODY_BYTES = 1024 * 1024
+_IDENTITY = {"source", "external_id"}
 
 Source = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
 ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~:@+-]{1,200}$")]
@@ -105,18 +109,14 @@ class AttachmentBody(_Sent):
     size_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
-class DocumentBody(_Sent):
-    number: Name | None = None
-    signed_on: date | None = None
-    signed_by: Name | None = None
-
-
 class ItemBody(_Sent):
     """
     An item as PUT takes it. Every field that is left out has its default: PUT replaces the whole item.
 
     Rules that need the site file are checked here too (context `site`), so that one answer lists everything.
     """
+
+    # `body_for` adds a field for what an item may carry for each kind of section.
 
     lang: str
     section: str
@@ -135,7 +135,12 @@ class ItemBody(_Sent):
     place: Name | None = None
     images: Annotated[tuple[ImageBody, ...], Field(max_length=50)] = ()
     attachments: Annotated[tuple[AttachmentBody, ...], Field(max_length=50)] = ()
-    document: DocumentBody | None = None
+
+    @property
+    def kind_data(self) -> Mapping[str, object]:
+        """What was sent for kinds of sections whose data has no field of its own in a revision."""
+        names = self.model_fields_set - ItemBody.model_fields.keys() - Revision.model_fields.keys() - _IDENTITY
+        return self.model_dump(mode="json", include=names, exclude_none=True) if names else {}
 
     @field_validator("lang")
     @classmethod
@@ -191,6 +196,26 @@ class IdentifiedItemBody(ItemBody):
 
     source: Source
     external_id: ExternalId
+
+
+Body = TypeVar("Body", bound=ItemBody)
+
+
+def body_for(model: type[Body], kinds: Iterable[SectionKind]) -> type[Body]:
+    """Return the model with a field for the data of each kind, under the kind's name."""
+    # Any: pydantic's own form
+    fields: Any = {kind.name: (_data_body(kind.name, kind.data) | None, None) for kind in kinds if kind.data}
+    return create_model(model.__name__, __doc__=model.__doc__, __base__=model, **fields)
+
+
+def _data_body(name: str, data: type[BaseModel]) -> type[BaseModel]:
+    """Return the kind's data as it may be sent: no other field, and each text in one line that is not empty."""
+    lines = field_validator("*")(_line_if_text)
+    return create_model(f"{name.title()}Body", __base__=(data, _Sent), __validators__={"lines": lines})
+
+
+def _line_if_text(value: object) -> object:
+    return _not_blank(_one_line(value)) if isinstance(value, str) else value
 
 
 def _site(info: ValidationInfo) -> Site | None:

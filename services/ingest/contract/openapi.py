@@ -7,14 +7,13 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.ingest.contract.item_body import IdentifiedItemBody, ItemBody, PreviewBody, WithdrawalBody
+from services.ingest.contract.item_body import IdentifiedItemBody, ItemBody, PreviewBody, WithdrawalBody, body_for
 from shared.model.site_file import Site
 
 # Any, everywhere below: OpenAPI's own shape.
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
-_SENT: tuple[type[BaseModel], ...] = (ItemBody, IdentifiedItemBody, WithdrawalBody, PreviewBody)
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}}
 _TITLES = {
     400: "The body is not JSON in UTF-8",
@@ -96,7 +95,7 @@ def documented_body(model: type[BaseModel], *headers: str, required: bool = True
 
 def item_schema(site: Site) -> Json:
     """Return the JSON Schema of an item as PUT takes it, for this site's languages and sections."""
-    schema = ItemBody.model_json_schema(ref_template="#/$defs/{model}")
+    schema = body_for(ItemBody, site.kinds).model_json_schema(ref_template="#/$defs/{model}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_for_site(schema, site),
@@ -122,7 +121,8 @@ def _description(app: FastAPI, site: Site, base_url: str) -> Json:
     )
     components = description.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    _, sent = models_json_schema([(model, "validation") for model in _SENT], ref_template=_REF)
+    bodies = (body_for(ItemBody, site.kinds), body_for(IdentifiedItemBody, site.kinds), WithdrawalBody, PreviewBody)
+    _, sent = models_json_schema([(model, "validation") for model in bodies], ref_template=_REF)
     schemas.update(sent["$defs"])
     schemas["Problem"] = _PROBLEM
     for model in ("ItemBody", "IdentifiedItemBody"):

@@ -8,13 +8,15 @@ from typing import Any
 
 from services.ingest.importers import base
 from services.ingest.importers.base import Defaults, Importer, RefusedEntry, SkippedEntry, SourceEntry
+from shared.model.kinds.section_kinds import SECTION_KINDS
 
 # What other tools call a field of ours.
 _OTHER_NAMES = {"date": "published_at", "description": "summary", "author": "authors", "language": "lang"}
 _FIELDS = frozenset(
     {
         *("lang", "section", "title", "summary", "published_at", "publish_at", "tags", "slug", "translation_set"),
-        *("update_type", "change_note", "authors", "place", "images", "attachments", "document"),
+        *("update_type", "change_note", "authors", "place", "images", "attachments"),
+        *(kind.name for kind in SECTION_KINDS if kind.data),
     }
 )
 

@@ -64,6 +64,7 @@ def next_revision(found: Found, body: ItemBody) -> Revision:
         published_at = found.now
     return Revision(
         **body.model_dump(exclude={"published_at", "publish_at", "source", "external_id"}),
+        kind_data=body.kind_data,
         number=(found.item.latest if found.item else 0) + 1,
         accepted_at=next_moment(found),
         published_at=published_at,

@@ -1,5 +1,6 @@
 """The rules of withdrawing: an item ends, and readers are told what became of it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from services.ingest.publishing.rules import Act, next_moment, shown_by_lists, standing
@@ -8,7 +9,7 @@ from shared.store.item_store import Found
 from shared.store.item_writer import NewEvent, Write
 
 # What an erased item leaves in its last event, so that subscribers find it in their own store: which lists it stood in.
-_LEFT_BY_ERASURE = {
+_LEFT_BY_ERASURE: Mapping[str, object] = {
     "title": "",
     "summary": None,
     "body": "",
@@ -19,6 +20,7 @@ _LEFT_BY_ERASURE = {
     "images": (),
     "attachments": (),
     "document": None,
+    "kind_data": {},
 }
 
 

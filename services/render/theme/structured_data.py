@@ -1,29 +1,25 @@
 """JSON-LD: what a page says to machines that read pages rather than feeds (schema.org)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import urljoin
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from services.render.theme.view_models import ItemPage, Place, Translation, in_language, one_line
-from shared.model.items import PublicItem, Revision
+from services.render.theme.view_models import ItemPage, Place, Translation, in_language
+from shared.model.items import PublicItem
+from shared.model.kinds.kind import Node, StructuredDataSource
 from shared.model.site_file import Site
-
-# JSON-LD is free in shape: a node is whatever its type wants.
-Node = Mapping[str, object]
 
 
 def item_json_ld(item: PublicItem, page: ItemPage, site: Site, base_url: str) -> Markup:
-    """Return the item as NewsArticle or Legislation, and the way to it through the sections."""
+    """Return the item as its section's kind describes it, and the way to it through the sections."""
     publisher = _publisher(site, page.card.lang, base_url)
-    if page.card.is_document:
-        node = _legislation(item.revision, page.crumbs[-1].name, publisher)
-    else:
-        node = _news_article(item.revision, publisher)
+    source = StructuredDataSource(item.revision, page.card.title, page.crumbs[-1].name, publisher)
     url = base_url + item.path
-    node |= {
+    node: Node = {
+        **page.card.section_kind.structured_data(source),
         "@id": url,
         "url": url,
         "mainEntityOfPage": url,
@@ -40,31 +36,6 @@ def item_json_ld(item: PublicItem, page: ItemPage, site: Site, base_url: str) ->
         ],
     }
     return _script([_without_empty(node), _breadcrumbs(page.crumbs, page.card.title, base_url)])
-
-
-def _news_article(revision: Revision, publisher: Node) -> dict[str, object]:
-    return {
-        "@type": "NewsArticle",
-        "headline": one_line(revision.title),
-        "author": [{"@type": "Person", "name": author} for author in revision.authors] or publisher,
-        "keywords": list(revision.tags),
-        "correction": revision.change_note,
-    }
-
-
-def _legislation(revision: Revision, kind: str, publisher: Node) -> dict[str, object]:
-    node: dict[str, object] = {
-        "@type": "Legislation",
-        "name": one_line(revision.title),
-        "legislationType": kind,
-        "legislationResponsible": publisher,
-        "keywords": list(revision.tags),
-    }
-    if document := revision.document:
-        node["legislationIdentifier"] = document.number
-        node["legislationDate"] = document.signed_on.isoformat() if document.signed_on else None
-        node["legislationPassedBy"] = {"@type": "Person", "name": document.signed_by} if document.signed_by else None
-    return node
 
 
 def _publisher(site: Site, lang: str, base_url: str) -> Node:

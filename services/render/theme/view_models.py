@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
 from services.render.text.language import Language, shipped_language
 from shared.model.items import Attachment, Image, PublicItem, Revision
+from shared.model.kinds.article import ARTICLE
+from shared.model.kinds.kind import Fact, SectionKind
 from shared.model.listings import Listing
 from shared.model.site_file import Site, Words
 from shared.model.urls import section_path, tag_path
@@ -59,7 +62,7 @@ class Card:
     """The top section."""
     kind: Place | None
     """The item's own section, where it lies below the top one."""
-    is_document: bool
+    section_kind: SectionKind
     moment: str
     """`published_at` in ISO 8601 with the site's offset."""
     date: str
@@ -89,8 +92,8 @@ class Download:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A line of a document's data."""
+class FactLine:
+    """A line of what the item carries for kinds of sections."""
 
     label: str
     value: str
@@ -118,7 +121,7 @@ class ItemPage:
     byline: str
     images: Sequence[Image]
     downloads: Sequence[Download]
-    facts: Sequence[Fact]
+    facts: Sequence[FactLine]
     tags: Sequence[Place]
     translations: Sequence[Translation]
     change_note: ChangeNote | None
@@ -142,7 +145,7 @@ def card_of(item: PublicItem, site: Site, language: Language | None = None) -> C
         excerpt=_excerpt_of(revision),
         section=crumbs[0],
         kind=crumbs[-1] if len(crumbs) > 1 else None,
-        is_document=section is not None and section.kind == "document",
+        section_kind=section.kind if section is not None else ARTICLE,
         moment=moment.isoformat(timespec="seconds"),
         date=words.date(moment),
         time=words.time(moment),
@@ -164,7 +167,7 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
         byline=_byline(revision),
         images=safe_images(revision),
         downloads=[_download(attachment, language) for attachment in safe_attachments(revision)],
-        facts=_facts(revision, language),
+        facts=[_fact(one, language) for kind in site.kinds for one in kind.facts(revision)],
         tags=[Place(tag_name(site, tag, revision.lang), tag_path(revision.lang, tag)) for tag in revision.tags],
         translations=[translation for translation in translations if translation.lang != revision.lang],
         change_note=_change_note(item, site.zone, language),
@@ -252,18 +255,11 @@ def _download(attachment: Attachment, language: Language) -> Download:
     )
 
 
-def _facts(revision: Revision, language: Language) -> Sequence[Fact]:
-    document = revision.document
-    if document is None:
-        return ()
-    facts = []
-    if document.number:
-        facts.append(Fact(language.say("Number"), printable(document.number)))
-    if document.signed_on:
-        facts.append(Fact(language.say("Signed on"), language.date(document.signed_on), document.signed_on.isoformat()))
-    if document.signed_by:
-        facts.append(Fact(language.say("Signed by"), printable(document.signed_by)))
-    return facts
+def _fact(fact: Fact, language: Language) -> FactLine:
+    label = language.say(fact.label)
+    if isinstance(fact.value, date):
+        return FactLine(label, language.date(fact.value), fact.value.isoformat())
+    return FactLine(label, printable(fact.value))
 
 
 def _change_note(item: PublicItem, zone: ZoneInfo, language: Language) -> ChangeNote | None:

@@ -37,7 +37,7 @@ LISTS = ("/en/", "/en/news/", "/en/tags/sea/")
 @pytest.fixture
 async def toy_press(redis: Redis, settings: Settings) -> Press:
     """A render service that knows the toy format, over a volume with one item, rendered."""
-    press = await a_press(redis, settings, (*FEED_FORMATS, TOY))
+    press = await a_press(redis, settings, feed_formats=(*FEED_FORMATS, TOY))
     await press.rendering.rebuild.run()
     await press.newsroom.publish("a", title="The harbour opens", tags=("sea",))
     await press.render()

@@ -15,6 +15,8 @@ from services.render.theme.view_models import (
     listing_name,
 )
 from shared.model.items import Attachment, DocumentData, Image, Withdrawal
+from shared.model.kinds.article import ARTICLE
+from shared.model.kinds.document import DOCUMENT
 from shared.model.listings import Listing
 from tests.render.presentation_samples import PUBLISHED, a_site, an_item
 
@@ -31,13 +33,13 @@ def test_a_card_names_the_top_section_and_below_it_the_kind() -> None:
 
     assert card.section == Place("Documents en", "/en/documents/")
     assert card.kind == Place("Orders en", "/en/documents/orders/")
-    assert card.is_document
+    assert card.section_kind is DOCUMENT
 
 
 def test_a_card_of_an_item_in_a_top_section_leaves_the_kind_out() -> None:
     card = card_of(an_item(section="news"), a_site())
 
-    assert (card.section.name, card.kind, card.is_document) == ("News en", None, False)
+    assert (card.section.name, card.kind, card.section_kind) == ("News en", None, ARTICLE)
 
 
 def test_a_card_of_an_item_whose_section_left_the_site_file_names_its_path() -> None:
