@@ -1,1 +1,1 @@
-"""What every HTTP service does alike: serving, errors, authentication and health."""
+"""What every HTTP service does alike: serving, errors, authentication, health and concerns. See README.md."""

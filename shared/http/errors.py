@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP answers: RFC 9457 problem details."""
+"""The one place where exceptions become HTTP answers: problem details (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -38,7 +38,7 @@ def problem_content(
 
 
 def field_errors(error: ValidationError | RequestValidationError) -> tuple[FieldError, ...]:
-    """Return what pydantic found, with JSON Pointers (RFC 6901) into the body."""
+    """Return the errors that pydantic found, with JSON Pointers (RFC 6901) into the body."""
     # FastAPI puts "body", "query" or "path" in front of the location; pydantic by itself does not.
     start = 1 if isinstance(error, RequestValidationError) else 0
     return tuple(
@@ -61,7 +61,7 @@ def _refusal(error: Refused) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem."""
+    """Make `app` answer every exception as a problem."""
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> Response:

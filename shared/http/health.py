@@ -1,4 +1,4 @@
-"""What a watcher asks every service: alive, ready, and its numbers."""
+"""The routes that watchers ask: is the service alive, is it ready, and what are its numbers."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ from shared.http.store_numbers import StoreWatch
 
 log = structlog.get_logger()
 
-# A scrape must not wait for a store that hangs: Prometheus gives up after 10 s, and then knows nothing at all.
+# Prometheus gives a scrape up after 10 s. A store that hangs must not cost it the numbers of the service itself.
 _PATIENCE_SECONDS = 3
-# Several watchers, or three services in one process, share one reading of the store.
+# Several watchers, and three services in one process, share one reading of the store.
 _FRESH_SECONDS = 1
 
 
@@ -30,7 +30,7 @@ def health_router(
     """
     Return `/healthz`, `/readyz` (503 until `ready` says yes) and `/metrics`.
 
-    The numbers of the store and of the disk below `output_dir` are read when they are asked for.
+    Each `/metrics` reads the numbers of the store, and of the disk that holds `output_dir`.
     """
     router = APIRouter(include_in_schema=False)
     gauges = _StoreGauges(store) if store else None
@@ -66,16 +66,16 @@ async def store_answers(redis: Redis) -> bool:
 
 
 class _StoreGauges:
-    """Brings the gauges of the store up to date, for one asker at a time."""
+    """Brings the gauges of the store up to date, for one scrape at a time."""
 
     def __init__(self, watch: StoreWatch) -> None:
         self._watch = watch
-        self._asking = asyncio.Lock()
-        self._asked_at = -float(_FRESH_SECONDS)
+        self._lock = asyncio.Lock()
+        self._read_at = -float(_FRESH_SECONDS)
 
     async def refresh(self) -> None:
-        async with self._asking:
-            if time.monotonic() - self._asked_at < _FRESH_SECONDS:
+        async with self._lock:
+            if time.monotonic() - self._read_at < _FRESH_SECONDS:
                 return
             try:
                 async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -83,4 +83,4 @@ class _StoreGauges:
             except (RedisError, OSError) as error:  # a timeout is an OSError
                 log.warning("numbers.unread", reason=repr(error))
                 show_store(None)
-            self._asked_at = time.monotonic()
+            self._read_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""What an operator watches in the store: how far behind each consumer is, what waits for delivery, and the server."""
+"""The numbers of the store: how far behind each consumer is, the queue of deliveries, and the server."""
 
 import asyncio
 import json
@@ -17,9 +17,9 @@ from shared.store.keys import Shard
 from shared.store.redis_client import on_masters
 
 _STREAMS = {"items": keys.ITEMS_STREAM, "pages": keys.PAGES_STREAM}
-# Where the server has lost count of what a group has not taken yet, so many entries are counted one by one.
+# When the server has lost count of a group's lag, the entries are counted one by one, at most this many.
 _COUNTED_AT_MOST = 1000
-# Queues looked into for each shard: 1,000 cost the server 1 ms. Beyond that the depth is a lower bound.
+# Queues read of each shard: 1,000 queues cost the server 1 ms. With more queues the depth is a lower bound.
 _QUEUES_AT_MOST = 1000
 
 _Found = dict[str, Any]  # Any: the server's own names and types
@@ -27,31 +27,31 @@ _Found = dict[str, Any]  # Any: the server's own names and types
 
 @dataclass(frozen=True)
 class GroupNumbers:
-    """How far behind one group of consumers is. What is oldest counts from its writing, taken in hand or not."""
+    """How far behind one group of consumers is. `oldest_seconds` counts from the writing of the oldest open entry."""
 
     stream: str
     group: str
     lag: int
-    """Entries that nobody has taken yet."""
+    """Entries that no consumer has taken yet."""
     pending: int
-    """Entries that somebody has taken and not acknowledged."""
+    """Entries that a consumer has taken and not acknowledged."""
     oldest_seconds: float
 
 
 @dataclass(frozen=True)
 class QueueNumbers:
-    """What waits for the endpoints that are active, and how the endpoints are."""
+    """The deliveries that wait for active endpoints, and the states of all endpoints."""
 
     waiting: int
     overdue_seconds: float
-    """For how long the first endpoint that is due has been due."""
+    """How long the endpoint that is due first has been due."""
     endpoints: Mapping[str, int]
     dead_letters: int
 
 
 @dataclass(frozen=True)
 class ServerNumbers:
-    """How the server itself is; of a cluster's masters, each number from the one that is worst off."""
+    """The server itself. In a cluster each number is the worst of all masters."""
 
     version: str
     memory_bytes: int
@@ -66,24 +66,24 @@ class ServerNumbers:
 
 @dataclass(frozen=True)
 class StoreNumbers:
-    """Everything at one moment."""
+    """All numbers at one moment."""
 
     server: ServerNumbers
     groups: Sequence[GroupNumbers]
     queue: QueueNumbers
     dead_letters: int
-    """Events given up; deliveries given up are the queue's."""
+    """Events given up. Deliveries given up are in `queue`."""
 
 
 class StoreWatch:
-    """Reads the numbers. It remembers what endpoints there are: they are read again only where one has changed."""
+    """Reads the numbers. The states of endpoints are cached, and read again only when a shard's version has changed."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._endpoints: dict[int, tuple[str | None, Counter[str]]] = {}
 
     async def read(self) -> StoreNumbers:
-        """Return the numbers as they are now. Raises RedisError."""
+        """Return the numbers of this moment. Raises RedisError."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.time()
         pipe.xlen(keys.DEAD_LETTERS)

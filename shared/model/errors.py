@@ -123,8 +123,6 @@ class TooManyRequests(Refused):
 class Unavailable(ClarionError):
     """Someone else is down: the store, the disk, a peer. Trying again later is right."""
 
-    retry_after_seconds = 1
-
 
 class StoreFull(Unavailable):
     """The store has no room left and refuses writes (maxmemory with noeviction)."""

@@ -62,12 +62,6 @@ class Section(_Table):
                 raise ValueError(f'"{segment}" cannot stand in a section path: use a-z, 0-9 and -, no reserved word')
         return value
 
-    @property
-    def ancestry(self) -> tuple[str, ...]:
-        """The paths from the top section down to this one."""
-        segments = self.path.split("/")
-        return tuple("/".join(segments[: depth + 1]) for depth in range(len(segments)))
-
 
 class Organisation(_Table):
     """Who publishes the site."""

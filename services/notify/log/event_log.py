@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 
 from services.notify.model.log_position import LOG_START
-from shared.model.errors import Refused
+from shared.model.errors import Expired
 from shared.model.events import AnnouncedEvent, LoggedEvent
 from shared.model.ids import LogId
 from shared.model.stream_id import StreamId
@@ -24,11 +24,8 @@ _CACHED_CHARS = 32_000_000
 _READ_AHEAD = 200
 
 
-class LogNoLongerReaches(Refused):
+class LogNoLongerReaches(Expired):
     """The place to go on from is no longer kept; `oldest` is the first that is."""
-
-    status = 410
-    title = "Gone"
 
     def __init__(self, detail: str, oldest: LogId) -> None:
         super().__init__(detail, members={"oldest": oldest})
