@@ -120,6 +120,9 @@ def _count_known(node: EmbeddedRedis) -> int:
 def _is_whole(node: EmbeddedRedis) -> bool:
     if not node.is_running or b"cluster_state:ok" not in _ask(node, "CLUSTER", "INFO"):
         return False
+    # A master ignores a failover that a replica asks for until gossip has told it who follows it, and so do the voters.
+    if _ask(node, "CLUSTER", "NODES").count(b"slave ") != MASTERS:
+        return False
     role, *rest = _ask(node, "ROLE")
     if role == b"slave":
         return bool(rest[2] == b"connected")

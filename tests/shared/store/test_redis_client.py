@@ -1,5 +1,6 @@
 """Addresses of the store, and a master that sentinels watch over."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def a_sentinel(folder: Path, master: EmbeddedRedis) -> Iterator[str]:
         "sentinel failover-timeout clarion 2000\n"
     )
     with (folder / "sentinel.log").open("wb") as log:
-        command = [str(find_server("/usr/bin:/usr/local/bin")), str(config), "--sentinel", "--dir", str(folder)]
+        command = [str(find_server(os.environ["PATH"])), str(config), "--sentinel", "--dir", str(folder)]
         process = subprocess.Popen(command, stdout=log, stderr=log, env={"LC_ALL": "C"})
     try:
         yield f"redis+sentinel://127.0.0.1:{port}/clarion"
