@@ -52,18 +52,16 @@ async def _is_empty(ingest: Ingest, key: str) -> bool:
 
 async def test_a_scheduled_item_reserves_nothing_and_emits_nothing(ingest: Ingest) -> None:
     receipt = await ingest.put("a", an_item(publish_at=FAR, slug="quay", tags=["sea"], translation_set="opening"))
-
     contents = await store_contents(ingest.redis)
+    # The record of the site file may be there, and belongs to no item.
+    contents.pop("{site}:site", None)
+    same_address = await ingest.put("b", an_item(slug="quay", translation_set="opening"))
+
+    item = receipt["id"]
     assert (receipt["state"], receipt["event_id"]) == ("scheduled", None)
-    assert set(contents) == {
-        keys.item(receipt["id"]),
-        keys.revisions(receipt["id"]),
-        keys.SCHEDULED,
-        keys.AUDIT,
-        "{site}:site",
-    } & set(contents) | {keys.item(receipt["id"]), keys.revisions(receipt["id"]), keys.SCHEDULED, keys.AUDIT}
+    assert set(contents) == {keys.item(item), keys.revisions(item), keys.SCHEDULED, keys.AUDIT}
     assert keys.PATHS not in contents
-    assert (await ingest.put("b", an_item(slug="quay", translation_set="opening")))["state"] == "published"
+    assert same_address["state"] == "published"
 
 
 async def test_an_item_comes_out_at_its_moment_never_before(ingest: Ingest) -> None:

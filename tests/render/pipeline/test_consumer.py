@@ -33,7 +33,7 @@ def _month_now(press: Press) -> str:
 
 
 async def test_no_list_names_an_item_accepted_meanwhile_before_its_page_is_there(press: Press) -> None:
-    await press.newsroom.publish("b", title="Item B")
+    b = await press.newsroom.publish("b", title="Item B")
     batch = await press.take()
     a = await press.newsroom.publish("a", title="Item A", published_at=FIRST_DAY + timedelta(days=1))
 
@@ -41,7 +41,7 @@ async def test_no_list_names_an_item_accepted_meanwhile_before_its_page_is_there
 
     assert press.has(a.path)
     assert press.files_naming("Item A") >= {"en/index.html", "en/feed.atom"}
-    assert [event for _, event in await press.announced()] == [f"{(await press.newsroom.publish('b')).item.id}-1"]
+    assert [event for _, event in await press.announced()] == [f"{b.item.id}-1"]
 
 
 async def test_an_item_whose_template_raises_hurts_no_other(strict_press: Press) -> None:
