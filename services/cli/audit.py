@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.client import LOCAL, Key, Url, answered, client_of
+from services.cli.client import LOCAL, Key, Url, answer_of, client_of
 from services.cli.output import AsJson
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def audit(
 def _acts(client: "httpx.Client", asked: dict[str, str]) -> Iterator[dict[str, Any]]:  # Any: the answer's JSON
     cursor: str | None = ""
     while cursor is not None:
-        page = answered(client.get("/v1/audit", params={**asked, **({"cursor": cursor} if cursor else {})}))
+        page = answer_of(client.get("/v1/audit", params={**asked, **({"cursor": cursor} if cursor else {})}))
         yield from page["acts"]
         cursor = page["next"]
 

@@ -32,7 +32,7 @@ def client_of(url: str, key: str) -> "Iterator[httpx.Client]":
         fail(f"{url} cannot be reached: {error}")
 
 
-def answered(response: "httpx.Response") -> dict[str, Any]:  # Any: JSON
+def answer_of(response: "httpx.Response") -> dict[str, Any]:  # Any: JSON
     """Return the answer, or leave with exit code 1 and every reason of the refusal."""
     if response.is_error:
         problem = response.json() if "json" in response.headers.get("content-type", "") else {}

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from services.cli.client import LOCAL, Key, Url, client_of
-from services.cli.output import AsJson, Words, console, fail
+from services.cli.output import AsJson, console, counter, fail
 from services.ingest.importers import opened
 from services.ingest.importers.base import Defaults, Importer, SourceEntry, UnreadableSourceError
 from services.ingest.importers.fetching import ValidatorFile
@@ -55,7 +54,7 @@ def import_command(importers: Sequence[Importer]) -> typer.Typer:
         lang: Annotated[str | None, typer.Option(help="The language of items that name none.")] = None,
         section: Annotated[str | None, typer.Option(help="The section of items that name none.")] = None,
         map_section: Annotated[
-            Words, typer.Option(help="CATEGORY=SECTION: where items of a category go; may be repeated.")
+            list[str], typer.Option(help="CATEGORY=SECTION: where items of a category go; may be repeated.")
         ] = [],  # noqa: B006
         format_: Annotated[str, typer.Option("--format", help=f"auto, or one of: {formats}.")] = "auto",
         state: Annotated[Path, typer.Option(help="Keeps what servers said, to ask for changes only.")] = _STATE,
@@ -95,13 +94,9 @@ def _pairs(mapped: list[str]) -> Iterator[tuple[str, str]]:
 def _send(entries: Iterator[SourceEntry], url: str, key: str, *, dry_run: bool) -> "ImportReport":
     from services.ingest.importers.sending import SendingFailedError, send  # noqa: PLC0415 - see above
 
-    bar = Progress(
-        SpinnerColumn(), TextColumn("{task.completed} items"), TimeElapsedColumn(), console=console, transient=True
-    )
-    with client_of(url, key) as client, bar:
-        task = bar.add_task("items", total=None)
+    with client_of(url, key) as client, counter("items") as count:
         try:
-            return send(entries, client, lambda count: bar.update(task, advance=count), dry_run=dry_run)
+            return send(entries, client, count, dry_run=dry_run)
         except SendingFailedError as error:
             fail(str(error))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.client import LOCAL, Key, Url, answered, client_of
+from services.cli.client import LOCAL, Key, Url, answer_of, client_of
 from services.cli.output import AsJson, fail, print_answer
 
 app = typer.Typer()
@@ -33,7 +33,7 @@ def withdraw(
     )
     with client_of(url, key) as client:
         parameters = {"purge": "true"} if purge else {}
-        answer = answered(client.request("DELETE", _path(item), json=body, params=parameters))
+        answer = answer_of(client.request("DELETE", _path(item), json=body, params=parameters))
     if purge:
         done = "erased" if answer["erased"] else "withdrawn, and erased as soon as subscribers have been told"
         print_answer(answer, f"{item} is {done}", as_json=as_json)
@@ -52,7 +52,7 @@ def timeline(
 ) -> None:
     """Say how far an item has come: accepted, rendered, visible, announced, delivered to so many of so many."""
     with client_of(url, key) as client:
-        answer = answered(
+        answer = answer_of(
             client.get(f"{_path(item)}/status", params={"revision": revision} if revision is not None else {})
         )
     head = f"{item}: {answer['state']}, revision {answer['accepted']['revision']}, {answer['url']}"

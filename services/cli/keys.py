@@ -1,20 +1,16 @@
 """`clarion keys`: who may send and who may look; on the machine of the store, by its settings."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from services.cli.output import AsJson, fail
+from services.cli.store import Result, on_store
 from shared.http.auth import SCOPES, ApiKey, KeyRing, Scope
-from shared.runtime.settings import Settings
-from shared.store.redis_client import connect
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
-
-Result = TypeVar("Result")
 
 
 @app.command()
@@ -55,15 +51,7 @@ def revoke(name: Annotated[str, typer.Argument(help="The key's name.")]) -> None
 
 
 def _run(act: Callable[[KeyRing], Awaitable[Result]]) -> Result:
-    async def run() -> Result:
-        settings = Settings()
-        redis = connect(settings.redis_url)
-        try:
-            return await act(KeyRing(redis, settings))
-        finally:
-            await redis.aclose()
-
-    return asyncio.run(run())
+    return on_store(lambda settings, redis: act(KeyRing(redis, settings)))
 
 
 def _shown(key: ApiKey) -> dict[str, object]:

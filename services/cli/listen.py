@@ -19,8 +19,8 @@ PREFIXES = (SYMMETRIC_PREFIX, ASYMMETRIC_PREFIX)
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """A request as it came, and what became of it."""
+class ReceivedRequest:
+    """A request as it came, whether its signature holds, and the status that it was answered with."""
 
     at: datetime
     method: str
@@ -54,7 +54,7 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now:
 
 
 def receiver(
-    host: str, port: int, secrets: Sequence[str], behaviour: Behaviour, on_arrival: Callable[[Arrived], None]
+    host: str, port: int, secrets: Sequence[str], behaviour: Behaviour, on_arrival: Callable[[ReceivedRequest], None]
 ) -> ThreadingHTTPServer:
     """Return a server that listens; `serve_forever` makes it answer."""
     statuses = itertools.chain(behaviour.statuses, itertools.repeat(behaviour.statuses[-1]))
@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
     secrets: tuple[str, ...] = ()
     behaviour = Behaviour()
     statuses: Iterator[int] = iter(())
-    on_arrival: Callable[[Arrived], None]
+    on_arrival: Callable[[ReceivedRequest], None]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         status = next(self.statuses)
         self._answer(status, b"")
         text = body.decode("utf-8", "replace")
-        self.on_arrival(Arrived(datetime.now(UTC), "POST", self.path, headers, text, verified, status))
+        self.on_arrival(ReceivedRequest(datetime.now(UTC), "POST", self.path, headers, text, verified, status))
 
     def _is_verified(self, headers: Mapping[str, str], body: bytes) -> bool:
         if "x-hub-signature" in headers:
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         challenge = next((asked[name][0] for name in ("hub.challenge", "challenge") if name in asked), "")
         status = 200 if challenge else 404
         self._answer(status, challenge.encode())
-        self.on_arrival(Arrived(datetime.now(UTC), "GET", self.path, {}, "", None, status))
+        self.on_arrival(ReceivedRequest(datetime.now(UTC), "GET", self.path, {}, "", None, status))
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -109,14 +109,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: what arrives is shown in our own words."""
 
 
-def in_words(arrived: Arrived) -> str:
+def in_words(request: ReceivedRequest) -> str:
     """Return a request as a person reads it."""
     signed = {True: "signature holds", False: "SIGNATURE DOES NOT HOLD", None: "signature not checked"}
-    lines = [f"{arrived.at:%H:%M:%S}  {arrived.method} {arrived.path}  answered {arrived.answered}"]
-    if arrived.method == "POST":
-        named = arrived.headers.get("webhook-id") or arrived.headers.get("link") or "no webhook-id"
-        lines.append(f"  {named}  {signed[arrived.verified]}")
-        lines.append(_indented(arrived.body))
+    lines = [f"{request.at:%H:%M:%S}  {request.method} {request.path}  answered {request.answered}"]
+    if request.method == "POST":
+        named = request.headers.get("webhook-id") or request.headers.get("link") or "no webhook-id"
+        lines.append(f"  {named}  {signed[request.verified]}")
+        lines.append(_indented(request.body))
     return "\n".join(lines)
 
 

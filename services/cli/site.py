@@ -1,22 +1,21 @@
 """`clarion rebuild` and `clarion verify`: bring the site on disk up to date with the store, and tell whether it is."""
 
-import asyncio
 import contextlib
 import dataclasses
 import json
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
 import typer
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from services.cli.output import console
+from services.cli.store import on_store
 from services.render.output.volume import Output
 from services.render.rebuild.publishing_load import PublishingLoad
 from services.render.rebuild.rebuild import Progress as Step
@@ -26,19 +25,16 @@ from services.render.wiring import assemble, edition_in_use
 from shared.model.errors import ClarionError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
-from shared.store.redis_client import connect
 
 # A rebuild takes what processor time publishing leaves.
 _NICENESS = 10
 
-console = Console(stderr=True, highlight=False)
-
 
 def rebuild(section: str | None, *, as_json: bool) -> None:
     """Write every page anew from the store, beside publishing; what was interrupted goes on where it stopped."""
-    os.nice(_NICENESS)
-    with _in_few_words(), _progress(quiet=as_json) as watch:
-        rebuilt = asyncio.run(_rebuild(section, watch))
+    _be_quiet_and_nice()
+    with _progress(quiet=as_json) as watch:
+        rebuilt = on_store(lambda settings, redis: _rebuild(settings, redis, section, watch))
     if as_json:
         typer.echo(json.dumps({"items": rebuilt.items, "listings": rebuilt.listings, "removed": rebuilt.stale}))
     else:
@@ -49,9 +45,9 @@ def rebuild(section: str | None, *, as_json: bool) -> None:
 
 def verify(*, as_json: bool) -> None:
     """Compare the site on disk with what a rebuild would write; exit code 1 where it differs."""
-    os.nice(_NICENESS)
-    with _in_few_words(), _progress(quiet=as_json) as watch:
-        differences = asyncio.run(_verify(watch))
+    _be_quiet_and_nice()
+    with _progress(quiet=as_json) as watch:
+        differences = on_store(lambda settings, redis: _verify(settings, redis, watch))
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(differences)))
     else:
@@ -60,51 +56,34 @@ def verify(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _rebuild(section: str | None, watch: Watch) -> Rebuilt:
-    async with _store() as (settings, redis):
-        edition = await edition_in_use(settings, redis)
-        if section is not None and section not in edition.site.section_at:
-            raise ClarionError(f'there is no section "{section}" in the site file')
-        output = Output(settings.output_dir)
-        async with output.locked("rebuilds", [""]):
-            return await assemble(redis, edition, output).rebuild.run(section, watch)
+async def _rebuild(settings: Settings, redis: Redis, section: str | None, watch: Watch) -> Rebuilt:
+    edition = await edition_in_use(settings, redis)
+    if section is not None and section not in edition.site.section_at:
+        raise ClarionError(f'there is no section "{section}" in the site file')
+    output = Output(settings.output_dir)
+    async with output.locked("rebuilds", [""]):
+        return await assemble(redis, edition, output).rebuild.run(section, watch)
 
 
-async def _verify(watch: Watch) -> Differences:
-    async with _store() as (settings, redis):
-        edition = await edition_in_use(settings, redis)
-        with tempfile.TemporaryDirectory(prefix="clarion-verify-") as folder:
-            rebuilt = Output(Path(folder))
+async def _verify(settings: Settings, redis: Redis, watch: Watch) -> Differences:
+    edition = await edition_in_use(settings, redis)
+    with tempfile.TemporaryDirectory(prefix="clarion-verify-") as folder:
+        rebuilt = Output(Path(folder))
+        # An item that was published meanwhile may stand in one of the two only: a second rebuild catches up with it.
+        for _ in range(2):
             await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(watch=watch)
-            # What was published meanwhile stands in one of the two and not yet in the other.
             await PublishingLoad(redis).passed()
             differences = compare(Output(settings.output_dir), rebuilt)
-            if differences:
-                await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(watch=watch)
-                await PublishingLoad(redis).passed()
-                differences = compare(Output(settings.output_dir), rebuilt)
-            return differences
+            if not differences:
+                break
+        return differences
 
 
-@contextlib.asynccontextmanager
-async def _store() -> AsyncIterator[tuple[Settings, Redis]]:
-    settings = Settings()
-    redis = connect(settings.redis_url)
-    try:
-        yield settings, redis
-    finally:
-        await redis.aclose()
-
-
-@contextlib.contextmanager
-def _in_few_words() -> Iterator[None]:
+def _be_quiet_and_nice() -> None:
+    """Leave processor time to publishing, and show warnings only."""
+    os.nice(_NICENESS)
     configure_logs()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    try:
-        yield
-    except (ClarionError, OSError, RedisError) as error:
-        console.print(f"[red]{error}[/]")
-        raise typer.Exit(1) from error
 
 
 @contextlib.contextmanager

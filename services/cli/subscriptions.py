@@ -4,17 +4,13 @@ import json
 import time
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from services.cli.client import LOCAL, Key, Url, answered, client_of
-from services.cli.output import AsJson, Words, console, fail, print_answer
-
-if TYPE_CHECKING:
-    # Imported inside the commands that need them, so that the other commands start faster.
-    pass
+from services.cli.client import LOCAL, Key, Url, answer_of, client_of
+from services.cli.output import AsJson, console, fail, print_answer
 
 app = typer.Typer()
 
@@ -30,11 +26,11 @@ def subscribe(  # noqa: PLR0913 - an option each
     secret: Annotated[str | None, typer.Option(help="With --websub: signs what is sent; made unless given.")] = None,
     lease: Annotated[int | None, typer.Option(help="With --websub: seconds to stay subscribed.", min=1)] = None,
     end: Annotated[bool, typer.Option("--end", help="With --websub: unsubscribe.")] = False,
-    types: Annotated[Words, typer.Option("--type", help="Only events of this type; may be repeated.")] = [],  # noqa: B006
-    langs: Annotated[Words, typer.Option("--lang", help="Only this language.")] = [],  # noqa: B006
-    sections: Annotated[Words, typer.Option("--section", help="Only this section and those below it.")] = [],  # noqa: B006
-    tags: Annotated[Words, typer.Option("--tag", help="Only items with this tag.")] = [],  # noqa: B006
-    sources: Annotated[Words, typer.Option("--source", help="Only items of this source.")] = [],  # noqa: B006
+    types: Annotated[list[str], typer.Option("--type", help="Only events of this type; may be repeated.")] = [],  # noqa: B006
+    langs: Annotated[list[str], typer.Option("--lang", help="Only this language.")] = [],  # noqa: B006
+    sections: Annotated[list[str], typer.Option("--section", help="Only this section and those below it.")] = [],  # noqa: B006
+    tags: Annotated[list[str], typer.Option("--tag", help="Only items with this tag.")] = [],  # noqa: B006
+    sources: Annotated[list[str], typer.Option("--source", help="Only items of this source.")] = [],  # noqa: B006
     ordered: Annotated[bool, typer.Option("--ordered", help="One at a time, in the order of events.")] = False,
     max_per_second: Annotated[int | None, typer.Option(help="At most so many a second.")] = None,
     contact: Annotated[str | None, typer.Option(help="Whom to tell when the endpoint is disabled.")] = None,
@@ -52,7 +48,7 @@ def subscribe(  # noqa: PLR0913 - an option each
     asked = {"url": endpoint, "filter": wanted, "ordered": ordered, "ping": ping}
     asked |= {"max_per_second": max_per_second, "contact": contact}
     with client_of(url, key) as client:
-        made = answered(client.post("/v1/subscriptions", json=asked))
+        made = answer_of(client.post("/v1/subscriptions", json=asked))
     print_answer(made, f"subscribed {made['id']}\nsecret     {made['secret']}  (shown once: keep it)", as_json=as_json)
     return None
 
@@ -66,13 +62,13 @@ def _ask_hub(
     end: bool,
     as_json: bool,
 ) -> None:
-    from services.cli.websub import HubNotAsked, ask_hub  # noqa: PLC0415 - see above
+    from services.cli.websub import HubRefusal, ask_hub  # noqa: PLC0415 - the other commands start faster without it
 
     if callback is None:
         fail("say which URL is to be sent the feed: --callback")
     try:
         asked = ask_hub(topic, callback, "unsubscribe" if end else "subscribe", secret, lease)
-    except HubNotAsked as error:
+    except HubRefusal as error:
         fail(str(error))
     told = f"secret     {asked.secret}  (shown once: keep it)" if asked.secret else "it will be sent no more"
     print_answer(asdict(asked), f"asked {asked.hub}, which now asks {callback} to confirm\n{told}", as_json=as_json)
@@ -83,18 +79,18 @@ def listen(
     *,
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 9000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    secret: Annotated[Words, typer.Option(help="Check signatures with this secret; may be repeated.")] = [],  # noqa: B006
+    secret: Annotated[list[str], typer.Option(help="Check signatures with this secret; may be repeated.")] = [],  # noqa: B006
     answer: Annotated[list[int], typer.Option(help="Statuses to answer in turn; the last one stays.")] = [204],  # noqa: B006
     wait: Annotated[float, typer.Option(help="Seconds to wait before each answer.", min=0)] = 0,
     retry_after: Annotated[int | None, typer.Option(help="Seconds to ask for in failures.", min=0)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Listen as a subscriber does: show what arrives and whether its signature holds, until interrupted."""
-    from services.cli.listen import Arrived, Behaviour, in_words, receiver  # noqa: PLC0415 - see above
+    from services.cli.listen import Behaviour, ReceivedRequest, in_words, receiver  # noqa: PLC0415 - see above
 
-    def show(arrived: Arrived) -> None:
-        told = {**asdict(arrived), "at": arrived.at.isoformat()}
-        typer.echo(json.dumps(told, ensure_ascii=False) if as_json else in_words(arrived))
+    def show(request: ReceivedRequest) -> None:
+        told = {**asdict(request), "at": request.at.isoformat()}
+        typer.echo(json.dumps(told, ensure_ascii=False) if as_json else in_words(request))
 
     try:
         server = receiver(host, port, secret, Behaviour(tuple(answer), wait, retry_after), show)
@@ -123,12 +119,12 @@ def replay(
     window = {name: f"{moment.isoformat()}Z" for name, moment in (("since", since), ("until", until)) if moment}
     with client_of(url, key) as client:
         answer = client.post(f"/v1/subscriptions/{subscription}/replay", json={"only": only, **window})
-        job = answered(answer)
+        job = answer_of(answer)
         with _progress(quiet=as_json) as progress:
             task = progress.add_task("replaying", total=1.0)
             while job["state"] != "done":
                 time.sleep(_LOOK_EVERY_SECONDS)
-                job = answered(client.get(answer.headers["Location"]))
+                job = answer_of(client.get(answer.headers["Location"]))
                 progress.update(task, completed=job["progress"])
     print_answer(job, f"{job['deliveries']} deliveries were enqueued again", as_json=as_json)
 

@@ -14,13 +14,13 @@ _METHODS = ("sha1", "sha256", "sha384", "sha512")
 _TIMEOUT_SECONDS = 30
 
 
-class HubNotAsked(ClarionError):
+class HubRefusal(ClarionError):
     """The feed has no hub that takes the request; the message tells what was said."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked of which hub."""
+class HubRequest:
+    """A request that a hub took."""
 
     hub: str
     topic: str
@@ -35,9 +35,9 @@ def ask_hub(
     mode: Literal["subscribe", "unsubscribe"] = "subscribe",
     secret: str | None = None,
     lease_seconds: int | None = None,
-) -> Asked:
+) -> HubRequest:
     """
-    Ask the feed's hub; without a secret one is made. Raises HubNotAsked.
+    Ask the feed's hub; without a secret one is made. Raises HubRefusal.
 
     The hub then asks the callback to confirm, which has to listen by now.
     """
@@ -49,15 +49,15 @@ def ask_hub(
         with httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=True) as client:
             links = client.get(topic).raise_for_status().links
             if "hub" not in links or "self" not in links:
-                raise HubNotAsked(f"{topic} names no hub in its Link header")
+                raise HubRefusal(f"{topic} names no hub in its Link header")
             # The feed's own name for itself is the topic, whatever led to it (section 4).
             form["hub.topic"] = links["self"]["url"]
             answer = client.post(links["hub"]["url"], data=form)
     except httpx.HTTPError as error:
-        raise HubNotAsked(f"{topic} cannot be read, or its hub not asked: {error}") from error
+        raise HubRefusal(f"{topic} cannot be read, or its hub not asked: {error}") from error
     if answer.status_code != httpx.codes.ACCEPTED:
-        raise HubNotAsked(f"the hub answered {answer.status_code}: {answer.text.strip()[:500]}")
-    return Asked(links["hub"]["url"], links["self"]["url"], callback, mode, secret)
+        raise HubRefusal(f"the hub answered {answer.status_code}: {answer.text.strip()[:500]}")
+    return HubRequest(links["hub"]["url"], links["self"]["url"], callback, mode, secret)
 
 
 def is_signed(secrets_known: Sequence[str], headers: Mapping[str, str], body: bytes) -> bool:

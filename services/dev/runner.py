@@ -53,7 +53,7 @@ class DevOptions:
 
 
 @dataclass(frozen=True)
-class FrontDoor:
+class PathRouter:
     """Passes a request on to the service that its path belongs to, as nginx does in front of three."""
 
     ingest: FastAPI
@@ -74,14 +74,14 @@ class FrontDoor:
 
 
 @contextlib.asynccontextmanager
-async def clarion_running(settings: Settings) -> AsyncIterator[FrontDoor]:
+async def clarion_running(settings: Settings) -> AsyncIterator[PathRouter]:
     """Start the three services in this process and yield their common application."""
     async with (
         ingest.running(settings) as ingest_app,
         render.running(settings) as render_app,
         notify.running(settings) as notify_app,
     ):
-        yield FrontDoor(ingest_app, render_app, notify_app)
+        yield PathRouter(ingest_app, render_app, notify_app)
 
 
 def run(options: DevOptions) -> int:

@@ -10,7 +10,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from services.cli.app import app
-from services.cli.listen import Arrived, Behaviour, receiver
+from services.cli.listen import Behaviour, ReceivedRequest, receiver
 from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY
 
@@ -34,8 +34,8 @@ def answered(result: Result) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def listening(secrets: list[str], behaviour: Behaviour) -> Iterator[tuple[str, list[Arrived]]]:
-    arrived: list[Arrived] = []
+def listening(secrets: list[str], behaviour: Behaviour) -> Iterator[tuple[str, list[ReceivedRequest]]]:
+    arrived: list[ReceivedRequest] = []
     with receiver("127.0.0.1", 0, secrets, behaviour, arrived.append) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

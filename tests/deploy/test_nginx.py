@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 
-from services.dev.runner import FrontDoor, clarion_running
+from services.dev.runner import PathRouter, clarion_running
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
 from tests.deploy.nginx import Behind, needs_nginx, running_nginx
@@ -251,17 +251,17 @@ def _saying_its_name(name: str) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _three_that_say_their_names(folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    """Run three services; yield a client of an nginx before them, and one of the front door of `clarion dev`."""
-    door = FrontDoor(*map(_saying_its_name, ("ingest", "render", "notify")))
+    """Run three services; yield a client of an nginx before them, and one of the router of `clarion dev`."""
+    as_dev_runs = PathRouter(*map(_saying_its_name, ("ingest", "render", "notify")))
     ports = {name: a_free_port() for name in ("ingest", "render", "notify")}
     behind = Behind(a_free_port(), folder, **ports)
     async with (
-        http_server(door.ingest, "127.0.0.1", behind.ingest),
-        http_server(door.render, "127.0.0.1", behind.render),
-        http_server(door.notify, "127.0.0.1", behind.notify),
+        http_server(as_dev_runs.ingest, "127.0.0.1", behind.ingest),
+        http_server(as_dev_runs.render, "127.0.0.1", behind.render),
+        http_server(as_dev_runs.notify, "127.0.0.1", behind.notify),
         running_nginx(folder / "nginx", behind) as base,
         httpx.AsyncClient(base_url=base) as through_nginx,
-        httpx.AsyncClient(base_url=base, transport=httpx.ASGITransport(door)) as as_in_dev,
+        httpx.AsyncClient(base_url=base, transport=httpx.ASGITransport(as_dev_runs)) as as_in_dev,
     ):
         yield through_nginx, as_in_dev
 
