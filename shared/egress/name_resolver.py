@@ -34,7 +34,6 @@ class _Answer:
     addresses: tuple[Address, ...]
     problem: str | None
     good_until: float
-    is_suspect: bool = False
 
 
 def system_lookup(host: str) -> Sequence[Address]:
@@ -91,14 +90,14 @@ class NameResolver:
 
     async def _look_up(self, host: str) -> _Answer:
         before = self._answers.get(host)
-        threads = self._suspect_threads if before is not None and before.is_suspect else self._threads
+        threads = self._suspect_threads if before is not None and before.problem is not None else self._threads
         answer = await self._ask(host, threads)
         self._answers.put(host, answer)
         return answer
 
     async def _ask(self, host: str, threads: ThreadPoolExecutor) -> _Answer:
         if host in self._hanging:
-            return _failed(f"{host} is still being looked up", _KEEP_HANG_SECONDS, is_suspect=True)
+            return _failed(f"{host} is still being looked up", _KEEP_HANG_SECONDS)
         self._hanging.add(host)
         future = threads.submit(lambda: tuple(self._lookup(host)))
         future.add_done_callback(lambda _: self._hanging.discard(host))
@@ -106,13 +105,13 @@ class NameResolver:
             async with asyncio.timeout(self._deadline_seconds):
                 addresses = await asyncio.wrap_future(future)
         except TimeoutError:
-            return _failed(f"{host} was not resolved in time", _KEEP_HANG_SECONDS, is_suspect=True)
+            return _failed(f"{host} was not resolved in time", _KEEP_HANG_SECONDS)
         except (OSError, UnicodeError) as error:
-            return _failed(f"{host} does not resolve: {error}", _KEEP_FAILURE_SECONDS, is_suspect=True)
+            return _failed(f"{host} does not resolve: {error}", _KEEP_FAILURE_SECONDS)
         if not addresses:
-            return _failed(f"{host} has no address", _KEEP_FAILURE_SECONDS, is_suspect=True)
+            return _failed(f"{host} has no address", _KEEP_FAILURE_SECONDS)
         return _Answer(addresses, None, time.monotonic() + self._keep_seconds)
 
 
-def _failed(problem: str, keep_seconds: float, *, is_suspect: bool) -> _Answer:
-    return _Answer((), problem, time.monotonic() + keep_seconds, is_suspect)
+def _failed(problem: str, keep_seconds: float) -> _Answer:
+    return _Answer((), problem, time.monotonic() + keep_seconds)

@@ -1,7 +1,7 @@
 """Read items, their revisions and the indexes over them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,18 +104,6 @@ class ItemStore:
         """Return the newest items of a listing, by the date that readers see."""
         return await self._top(keys.newest(listing), limit)
 
-    async def newest_of(self, listings: Sequence[Listing], limit: int) -> list[ItemId]:
-        """Return the newest items of several listings together."""
-        pipe = self._redis.pipeline(transaction=False)
-        for listing in listings:
-            pipe.zrange(keys.newest(listing), 0, limit - 1, desc=True, withscores=True)
-        scores: dict[str, float] = {}
-        for members in await pipe.execute() if listings else ():
-            scores.update(members)
-        return [
-            ItemId(str(member)) for member in sorted(scores, key=lambda one: (scores[one], one), reverse=True)[:limit]
-        ]
-
     async def newest_after(self, listing: Listing, after: Place | None, limit: int) -> list[Place]:
         """
         Return the places that follow `after`, newest first; from the top for None.
@@ -157,23 +145,6 @@ class ItemStore:
 
     async def _top(self, key: str, limit: int) -> list[ItemId]:
         return [ItemId(str(member)) for member in await self._redis.zrange(key, 0, limit - 1, desc=True)]
-
-    async def changed_at(self, listings: Sequence[Listing]) -> datetime | None:
-        """Return when one of the listings changed last, or None where none ever did."""
-        pipe = self._redis.pipeline(transaction=False)
-        for listing in listings:
-            pipe.hget(keys.listing(listing), "changed")
-        changes = [int(changed) for changed in await pipe.execute() if changed]
-        return from_ms(max(changes)) if changes else None
-
-    async def scan(self, listing: Listing, count: int) -> AsyncIterator[list[ItemId]]:
-        """Yield every item of a listing, about `count` at a time; one that comes or goes meanwhile may be left out."""
-        cursor = 0
-        while True:
-            cursor, members = await self._redis.zscan(keys.newest(listing), cursor, count=count)
-            yield list({ItemId(str(member)): None for member, _ in members})
-            if not cursor:
-                break
 
     async def public_revision(self, item_id: ItemId) -> PublicItem | None:
         """Return what became of an item that is or was public: its public revision, a withdrawal included."""

@@ -1,4 +1,4 @@
-"""The wish that the whole site be written anew: whoever may ask notes it here, and render does it."""
+"""The request to write the whole site anew: an operator makes it, render carries it out and tells how far it is."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +10,12 @@ from shared.store import keys
 
 
 @dataclass(frozen=True)
-class RebuildWish:
+class RebuildRequest:
     """
-    The last wish, and what came of it.
+    The last request, and how far render is with it.
 
-    open: from its asking; render takes it up, and `step`, `done` and `total` tell how far it is.
-    finished: from `finished_at`, until somebody asks again.
+    open: from `asked_at`. While render rebuilds, `step`, `done` and `total` tell how far it is.
+    finished: from `finished_at` until the next request.
     """
 
     asked_by: str
@@ -30,9 +30,9 @@ class RebuildWish:
         return self.finished_at is None
 
 
-async def wish_for_rebuild(redis: Redis, who: str) -> bool:
-    """Ask that the site be written anew; return False where somebody's wish is still open."""
-    last = await read_rebuild_wish(redis)
+async def request_rebuild(redis: Redis, who: str) -> bool:
+    """Ask for a rebuild; return False if an earlier request is still open."""
+    last = await read_rebuild_request(redis)
     if last is not None and last.is_open:
         return False
     asked_ms = to_ms(await store_now(redis))
@@ -43,13 +43,13 @@ async def wish_for_rebuild(redis: Redis, who: str) -> bool:
     return True
 
 
-async def read_rebuild_wish(redis: Redis) -> RebuildWish | None:
-    """Return the last wish, or None where there never was one."""
+async def read_rebuild_request(redis: Redis) -> RebuildRequest | None:
+    """Return the last request, or None if there never was one."""
     found = await redis.hgetall(keys.REBUILD)
     if "asked_at" not in found:
         return None
     finished = found.get("finished_at")
-    return RebuildWish(
+    return RebuildRequest(
         asked_by=str(found["asked_by"]),
         asked_at=from_ms(int(found["asked_at"])),
         step=str(found.get("step", "")),
@@ -59,11 +59,11 @@ async def read_rebuild_wish(redis: Redis) -> RebuildWish | None:
     )
 
 
-async def note_rebuilding(redis: Redis, step: str, done: int, total: int) -> None:
-    """Tell how far it is."""
+async def note_rebuild_progress(redis: Redis, step: str, done: int, total: int) -> None:
+    """Write how far the rebuild is."""
     await redis.hset(keys.REBUILD, mapping={"step": step, "done": done, "total": total})
 
 
-async def fulfil_rebuild(redis: Redis) -> None:
-    """Note that the site has been written."""
+async def finish_rebuild(redis: Redis) -> None:
+    """Write that the rebuild is finished."""
     await redis.hset(keys.REBUILD, "finished_at", str(to_ms(await store_now(redis))))

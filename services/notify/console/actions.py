@@ -18,7 +18,7 @@ from services.notify.subscriptions.service import Subscribing
 from shared.model.errors import Invalid, NotFound
 from shared.model.ids import DeliveryId, SubscriptionId
 from shared.store.dead_letters import DeadLetters
-from shared.store.rebuild_request import wish_for_rebuild
+from shared.store.rebuild_request import request_rebuild
 
 
 def add_subscription_buttons(
@@ -82,7 +82,7 @@ def add_site_buttons(console: ConsoleRoutes, redis: Redis, ingest: IngestClient)
 
     @console.button("/rebuild", "rebuild_asked")
     async def rebuild(_: Request, operator: Operator, __: Form) -> str:
-        if not await wish_for_rebuild(redis, operator.key.name):
+        if not await request_rebuild(redis, operator.key.name):
             return "A rebuild is under way already."
         return "The site is being rebuilt; what is right already is not written again."
 

@@ -19,7 +19,7 @@ from shared.model.events import PUBLIC_TYPES, AnnouncedEvent
 from shared.model.ids import LogId
 from shared.model.stream_id import StreamId
 from shared.store import keys
-from shared.store.rebuild_request import read_rebuild_wish
+from shared.store.rebuild_request import read_rebuild_request
 
 _NEWEST_EVENTS = 10
 # Among them may be entries that are for no webhook.
@@ -73,7 +73,7 @@ def add_overview(console: ConsoleRoutes, redis: Redis, rates: RateWatch) -> None
             "accepted_bars": bars_of(counted.accepted, _BAR_HEIGHT),
             "announced_bars": bars_of(counted.announced, _BAR_HEIGHT),
             "events": await _newest(redis),
-            "wish": await read_rebuild_wish(redis),
+            "rebuild": await read_rebuild_request(redis),
         }
         return View("overview", "overview", "Overview", values)
 

@@ -3,23 +3,20 @@
 import asyncio
 import contextlib
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.output.volume import Output
 from services.render.rebuild.rebuild import Progress, Rebuild
-from shared.runtime.background import background
-from shared.store.rebuild_request import fulfil_rebuild, note_rebuilding, read_rebuild_wish
-
-log = structlog.get_logger()
+from shared.runtime.background import background, repeated
+from shared.store.rebuild_request import finish_rebuild, note_rebuild_progress, read_rebuild_request
 
 _LOOK_EVERY_SECONDS = 2
 _TELL_EVERY_SECONDS = 1
 
 
 class RebuildOnDemand:
-    """Fulfils wishes; of several replicas one does, because of the lock on the output."""
+    """Carries out requests for a rebuild. A lock on the output keeps other replicas from carrying out the same one."""
 
     def __init__(self, redis: Redis, rebuild: Rebuild, output: Output) -> None:
         self._redis = redis
@@ -28,26 +25,23 @@ class RebuildOnDemand:
         self._progress: Progress | None = None
 
     async def run(self) -> None:
-        """Look for a wish now and then, until cancelled."""
-        while True:
-            try:
-                if await self._is_wished():
-                    await self._fulfil()
-            except (RedisError, OSError) as error:
-                log.warning("rebuild.waiting", reason=repr(error))
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        """Look for a request every 2 seconds, until cancelled."""
+        await repeated(self._step, _LOOK_EVERY_SECONDS, "rebuild.waiting")
 
-    async def _is_wished(self) -> bool:
-        wish = await read_rebuild_wish(self._redis)
-        return wish is not None and wish.is_open
-
-    async def _fulfil(self) -> None:
+    async def _step(self) -> None:
+        if not await self._is_requested():
+            return
         async with self._output.locked("rebuilds", [""]):
-            if not await self._is_wished():
+            # Another replica may have carried it out while this one waited for the lock.
+            if not await self._is_requested():
                 return
             async with background(self._tell()):
                 await self._rebuild.run(watch=self._watch)
-            await fulfil_rebuild(self._redis)
+            await finish_rebuild(self._redis)
+
+    async def _is_requested(self) -> bool:
+        request = await read_rebuild_request(self._redis)
+        return request is not None and request.is_open
 
     def _watch(self, progress: Progress) -> None:
         self._progress = progress
@@ -57,4 +51,6 @@ class RebuildOnDemand:
             await asyncio.sleep(_TELL_EVERY_SECONDS)
             if self._progress is not None:
                 with contextlib.suppress(RedisError, OSError):  # the next telling says the same
-                    await note_rebuilding(self._redis, self._progress.step, self._progress.done, self._progress.total)
+                    await note_rebuild_progress(
+                        self._redis, self._progress.step, self._progress.done, self._progress.total
+                    )
