@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.ingest.contract.item_body import ItemBody, body_for
-from services.ingest.publishing.rules import Act, Sender, next_revision, provisional_path, publication
-from services.ingest.publishing.withdrawal import withdrawing
+from services.ingest.publishing.rules import Actor, ItemChange, next_revision, provisional_path, publication
+from services.ingest.publishing.withdrawal import withdrawal_write
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.volume import Output
@@ -53,23 +53,23 @@ class Newsroom:
     # Any: whatever field of an item a test is about
     async def publish(self, external_id: str, **changes: Any) -> PublicItem:
         """Publish the item, or revise it; a field that is not given keeps its value, and at first gets one."""
-        act = _act(external_id)
+        change = _change(external_id)
         while True:
-            found = await self.store.find(act.item_id)
+            found = await self.store.find(change.item_id)
             revision = next_revision(found, _body(external_id, found.public or found.latest, changes))
             path = provisional_path(revision, changes.get("slug") or external_id, found.now, self.site)
-            write = publication(act, found, revision, path)
+            write = publication(change, found, revision, path)
             if await self._write(write):
                 return PublicItem(write.after, revision.model_copy(update={"path": path}))
 
     async def withdraw(self, external_id: str, withdrawal: Withdrawal | None = None) -> None:
         """Withdraw the item if readers know it, as gone unless told otherwise."""
-        act = _act(external_id)
+        change = _change(external_id)
         while True:
-            found = await self.store.find(act.item_id)
+            found = await self.store.find(change.item_id)
             if found.item is None or found.public is None:
                 return
-            if await self._write(withdrawing(act, found, found.item, found.public, withdrawal or GONE)):
+            if await self._write(withdrawal_write(change, found, found.item, found.public, withdrawal or GONE)):
                 return
 
     async def _write(self, write: Write) -> bool:
@@ -79,8 +79,8 @@ class Newsroom:
         return status == "written"
 
 
-def _act(external_id: str) -> Act:
-    return Act(item_id("press", external_id), "press", external_id, Sender("test", "test"), secrets.token_hex(8))
+def _change(external_id: str) -> ItemChange:
+    return ItemChange(item_id("press", external_id), "press", external_id, Actor("test", "test"), secrets.token_hex(8))
 
 
 # Any: see Newsroom.publish

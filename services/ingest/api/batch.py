@@ -9,9 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from services.ingest.api.request_body import ItemReader, trace_id
 from services.ingest.contract.openapi import Json, problems
-from services.ingest.publishing.batch import Done, answers
+from services.ingest.publishing.batch import LineAnswer, answers
 from services.ingest.publishing.publisher import Publisher
-from services.ingest.publishing.rules import Sender
+from services.ingest.publishing.rules import Actor
 from shared.http.auth import ApiKey, key_with
 from shared.model.errors import Unavailable, UnsupportedMediaType
 
@@ -58,14 +58,14 @@ def batch_router(publisher: Publisher, reader: ItemReader) -> APIRouter:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in _MEDIA_TYPES:
             raise UnsupportedMediaType(f"send {MEDIA_TYPE}, an item a line")
-        who = Sender(key.name, trace_id(request))
+        actor = Actor(key.name, trace_id(request))
 
-        async def take(line: bytes) -> Done:
+        async def take(line: bytes) -> LineAnswer:
             body = await reader.identified_item(line)
             key.require_source(body.source)
-            receipt = await publisher.publish(body.source, body.external_id, body, who)
+            receipt = await publisher.publish(body.source, body.external_id, body, actor)
             created = receipt.changed and receipt.revision == 1
-            return Done(201 if created else 200, receipt.model_dump(include={"id", "revision", "url", "changed"}))
+            return LineAnswer(201 if created else 200, receipt.model_dump(include={"id", "revision", "url", "changed"}))
 
         return NdjsonExchange(answers(request.stream(), take, (RedisError, OSError, Unavailable)))
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.ingest.api.request_body import ItemReader, json_bytes, sender, small_body
+from services.ingest.api.request_body import ItemReader, actor_of, json_bytes, small_body
 from services.ingest.contract.answers import Erasure, Receipt
 from services.ingest.contract.item_body import ExternalId, IdentifiedItemBody, ItemBody, Source, WithdrawalBody
 from services.ingest.contract.openapi import Json, documented_body, problems
 from services.ingest.publishing.erasure import Eraser
-from services.ingest.publishing.idempotency import Answered, IdempotencyKeys
+from services.ingest.publishing.idempotency import IdempotencyKeys, KeptAnswer
 from services.ingest.publishing.publisher import Publisher
 from shared.http.auth import ApiKey, key_with
 from shared.model.items import Withdrawal
@@ -39,7 +39,7 @@ def items_router(
         """Create or revise the item: 201 created, 200 revised or unchanged."""
         key.require_source(source)
         body = await reader.item(await json_bytes(request))
-        return _answer(await publisher.publish(source, external_id, body, sender(key, request)))
+        return _answer(await publisher.publish(source, external_id, body, actor_of(key, request)))
 
     @router.post(
         "",
@@ -53,11 +53,11 @@ def items_router(
         raw = await json_bytes(request)
         body = await reader.identified_item(raw)
         key.require_source(body.source)
-        who = sender(key, request)
+        actor = actor_of(key, request)
 
-        async def publish() -> Answered:
-            receipt = await publisher.publish(body.source, body.external_id, body, who)
-            return Answered(_status(receipt), _content(receipt), f'"{receipt.revision}"')
+        async def publish() -> KeptAnswer:
+            receipt = await publisher.publish(body.source, body.external_id, body, actor)
+            return KeptAnswer(_status(receipt), _content(receipt), f'"{receipt.revision}"')
 
         name = request.headers.get("idempotency-key")
         answered = await idempotency_keys.once(key.name, name, raw, publish) if name else await publish()
@@ -74,7 +74,7 @@ def items_router(
         """Say what PUT would say: 200 and the receipt that it would give, or the same refusal."""
         body = await reader.identified_item(await json_bytes(request))
         key.require_source(body.source)
-        receipt = await publisher.rehearse(body.source, body.external_id, body, sender(key, request))
+        receipt = await publisher.rehearse(body.source, body.external_id, body, actor_of(key, request))
         return JSONResponse(_content(receipt))
 
     @router.delete(
@@ -92,12 +92,12 @@ def items_router(
             key.require_scope("admin")
         key.require_source(source)
         body = await small_body(WithdrawalBody, request)
-        who = sender(key, request)
+        actor = actor_of(key, request)
         if purge:
-            erasure = await eraser.erase(source, external_id, who)
+            erasure = await eraser.erase(source, external_id, actor)
             return JSONResponse(erasure.model_dump(mode="json"), 200 if erasure.erased else 202)
         withdrawal = Withdrawal(mode=body.mode, to=body.to, notice=body.notice)
-        return _answer(await publisher.withdraw(source, external_id, withdrawal, who))
+        return _answer(await publisher.withdraw(source, external_id, withdrawal, actor))
 
     return router
 

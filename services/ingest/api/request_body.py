@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from services.ingest.contract.item_body import MAX_BODY_BYTES, Body, IdentifiedItemBody, ItemBody, body_for
-from services.ingest.publishing.rules import Sender
+from services.ingest.publishing.rules import Actor
 from shared.http.auth import ApiKey
 from shared.http.errors import field_errors
 from shared.model.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
@@ -79,9 +79,9 @@ def _refusal_of(error: ValidationError) -> Refused:
     return Invalid("the body breaks the rules listed in errors", errors=field_errors(error))
 
 
-def sender(key: ApiKey, request: Request) -> Sender:
+def actor_of(key: ApiKey, request: Request) -> Actor:
     """Return who sends the request, and the revision that they know. Raises Invalid for an unreadable If-Match."""
-    return Sender(key.name, trace_id(request), _if_match(request))
+    return Actor(key.name, trace_id(request), _if_match(request))
 
 
 def _if_match(request: Request) -> int | None:

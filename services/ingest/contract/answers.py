@@ -15,7 +15,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Scheduled(_Answer):
+class ScheduledRevision(_Answer):
     """The revision that waits beside the public one."""
 
     revision: int
@@ -33,7 +33,7 @@ class Receipt(_Answer):
     url: str
     event_id: EventId | None
     changed: bool
-    scheduled: Scheduled | None = None
+    scheduled: ScheduledRevision | None = None
 
 
 class SentItem(_Answer):
@@ -103,7 +103,7 @@ class ItemAnswer(_Answer):
     state: State
     url: str
     event_id: EventId | None
-    scheduled: Scheduled | None = None
+    scheduled: ScheduledRevision | None = None
     accepted_at: datetime
     withdrawal: Withdrawal | None
     item: SentItem
@@ -181,7 +181,7 @@ class ItemsAnswer(_Answer):
     next: str | None
 
 
-class Accepted(_Answer):
+class AcceptedStep(_Answer):
     at: datetime
     revision: int
     publish_at: datetime | None
@@ -198,23 +198,23 @@ class RenderedFile(_Answer):
     """Of its bytes on the volume; None where the revision left no file there."""
 
 
-class Rendered(_Answer):
+class RenderedStep(_Answer):
     at: datetime
     files: tuple[RenderedFile, ...]
     left_out: int
     """How many more files there are than the receipt names."""
 
 
-class Visible(_Answer):
+class VisibleStep(_Answer):
     at: datetime
 
 
-class Announced(_Answer):
+class AnnouncedStep(_Answer):
     at: datetime
     log_id: str
 
 
-class DeliveredSoFar(_Answer):
+class DeliveryCount(_Answer):
     """To how many subscriptions the event was delivered, of how many."""
 
     delivered: int
@@ -237,13 +237,13 @@ class Timeline(_Answer):
     revision: int
     """The item's newest."""
     url: str
-    scheduled: Scheduled | None = None
-    accepted: Accepted
-    rendered: Rendered | None
-    visible: Visible | None
+    scheduled: ScheduledRevision | None = None
+    accepted: AcceptedStep
+    rendered: RenderedStep | None
+    visible: VisibleStep | None
     """Since then every reader sees it: whoever keeps copies of pages was told, too."""
-    announced: Announced | None
-    delivered: DeliveredSoFar | None
+    announced: AnnouncedStep | None
+    delivered: DeliveryCount | None
     unrenderable: str | None
     """Why the revision could not be rendered, where readers were left with the one before."""
     forgotten: bool

@@ -18,14 +18,14 @@ _MOST_ERRORS = 20
 
 
 @dataclass(frozen=True)
-class Done:
+class LineAnswer:
     """A line that was taken in."""
 
     status: int
     content: dict[str, object]
 
 
-Take = Callable[[bytes], Awaitable[Done]]
+Take = Callable[[bytes], Awaitable[LineAnswer]]
 Line = bytes | Refused
 Away = tuple[type[Exception], ...]
 

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from services.ingest.contract.answers import Erasure
 from services.ingest.publishing.idempotency import IdempotencyKeys
 from services.ingest.publishing.publisher import Publisher
-from services.ingest.publishing.rules import Sender
+from services.ingest.publishing.rules import Actor
 from services.ingest.publishing.stream_walk import walk
 from shared.model.errors import NotFound, Unavailable
 from shared.model.ids import EventId, ItemId, event_id, item_id
@@ -39,11 +39,11 @@ _IDLE_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _PendingErasure:
     """Who wants an item erased."""
 
     item: ItemId
-    sender: Sender
+    actor: Actor
 
 
 class Eraser:
@@ -56,20 +56,20 @@ class Eraser:
         self._idempotency_keys = idempotency_keys
         self._script = Script(redis, __name__, "erase_item.lua")
 
-    async def erase(self, source: str, external_id: str, sender: Sender) -> Erasure:
+    async def erase(self, source: str, external_id: str, actor: Actor) -> Erasure:
         """Have the item erased; return whether it is already. Raises NotFound for one that never was."""
         wanted = item_id(source, external_id)
         if await self._store.get(wanted) is None:
             raise NotFound(f'there is no item "{source}/{external_id}"')
-        wish = _Wish(wanted, Sender(sender.name, sender.trace_id))
-        spelled = json.dumps({"actor": sender.name, "trace_id": sender.trace_id})
+        pending = _PendingErasure(wanted, Actor(actor.name, actor.trace_id))
+        spelled = json.dumps({"actor": actor.name, "trace_id": actor.trace_id})
         await self._redis.hset(keys.ERASURES, wanted, spelled)
-        erased = await self._step(wish)
+        erased = await self._step(pending)
         for _ in range(round(_PATIENCE_SECONDS / _LOOK_EVERY_SECONDS)):
             if erased:
                 break
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            erased = await self._step(wish)
+            erased = await self._step(pending)
         return Erasure(id=wanted, source=source, external_id=external_id, erased=erased)
 
     async def run(self) -> None:
@@ -77,37 +77,37 @@ class Eraser:
         while True:
             await asyncio.sleep(_IDLE_SECONDS)
             try:
-                for wish in await self._wishes():
-                    await self._step(wish)
+                for pending in await self._pending():
+                    await self._step(pending)
             except (RedisError, OSError, Unavailable) as error:
                 log.warning("erasure.waiting", reason=repr(error))
 
-    async def _wishes(self) -> Sequence[_Wish]:
+    async def _pending(self) -> Sequence[_PendingErasure]:
         found = await self._redis.hgetall(keys.ERASURES)
-        wishes = []
+        pending = []
         for wanted, spelled in found.items():
             kept = json.loads(spelled)
-            wishes.append(_Wish(ItemId(str(wanted)), Sender(kept["actor"], kept["trace_id"])))
-        return wishes
+            pending.append(_PendingErasure(ItemId(str(wanted)), Actor(kept["actor"], kept["trace_id"])))
+        return pending
 
-    async def _step(self, wish: _Wish) -> bool:
+    async def _step(self, pending: _PendingErasure) -> bool:
         """Do what can be done now; return whether the item is erased."""
-        found = await self._store.find(wish.item)
+        found = await self._store.find(pending.item)
         item = found.item
         if item is None or found.latest is None:
-            await self._redis.hdel(keys.ERASURES, wish.item)
+            await self._redis.hdel(keys.ERASURES, pending.item)
             return True
         if item.state != "withdrawn" or found.latest.title:
             gone = Withdrawal(mode="gone")
             # Another replica may have erased it since it was looked at: then the next look says so.
             with contextlib.suppress(NotFound):
-                await self._publisher.withdraw(item.source, item.external_id, gone, wish.sender, erased=True)
+                await self._publisher.withdraw(item.source, item.external_id, gone, pending.actor, erased=True)
             return False
         if item.announced < item.last_event:
             return False
-        return await self._forget(item, wish.sender)
+        return await self._forget(item, pending.actor)
 
-    async def _forget(self, item: Item, sender: Sender) -> bool:
+    async def _forget(self, item: Item, actor: Actor) -> bool:
         numbers = range(1, item.latest + 1)
         revisions = await self._store.revisions([(item.id, number) for number in numbers])
         paths = sorted({one.path for one in revisions if one is not None and one.path})
@@ -115,13 +115,13 @@ class Eraser:
         # The last event has nothing of the content: subscribers may still ask for it.
         told = events - {event_id(item.id, item.last_event)}
         note = {
-            "actor": sender.name,
+            "actor": actor.name,
             "act": "erased",
             "item_id": item.id,
             "source": item.source,
             "external_id": item.external_id,
             "revision": str(item.latest),
-            "trace_id": sender.trace_id,
+            "trace_id": actor.trace_id,
         }
         await self._idempotency_keys.forget(item.id)
         done = await self._script(
@@ -143,7 +143,7 @@ class Eraser:
             },
         )
         if done:
-            log.info("item.erased", item_id=item.id, trace_id=sender.trace_id)
+            log.info("item.erased", item_id=item.id, trace_id=actor.trace_id)
         return bool(done)
 
     async def _entries(self, stream: str, events: set[EventId]) -> list[str]:

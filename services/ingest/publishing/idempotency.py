@@ -16,7 +16,7 @@ _MOST_CHARS = 255
 
 
 @dataclass(frozen=True)
-class Answered:
+class KeptAnswer:
     """An answer that can be given again."""
 
     status: int
@@ -30,7 +30,7 @@ class IdempotencyKeys:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def once(self, api_key: str, name: str, body: bytes, act: Callable[[], Awaitable[Answered]]) -> Answered:
+    async def once(self, api_key: str, name: str, body: bytes, act: Callable[[], Awaitable[KeptAnswer]]) -> KeptAnswer:
         """
         Return the answer given before under this name, or act and keep the answer.
 
@@ -46,7 +46,7 @@ class IdempotencyKeys:
         if kept.get("body", body_hash) != body_hash:
             raise Invalid("this Idempotency-Key came with another body before: use a new one for a new request")
         if "status" in kept:
-            return Answered(kept["status"], kept["content"], kept["etag"])
+            return KeptAnswer(kept["status"], kept["content"], kept["etag"])
         try:
             answered = await act()
         except Refused:

@@ -6,17 +6,17 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from services.ingest.contract.answers import Receipt, Scheduled
+from services.ingest.contract.answers import Receipt, ScheduledRevision
 from services.ingest.contract.item_body import ItemBody
 from services.ingest.publishing.rules import (
-    Act,
-    Sender,
-    cancelling,
+    Actor,
+    ItemChange,
+    cancellation,
     changes_nothing,
     check_expected,
-    holding_back,
     is_back_at_public,
     next_revision,
+    postponement,
     provisional_path,
     publication,
     released,
@@ -24,7 +24,7 @@ from services.ingest.publishing.rules import (
     taken_translation,
     wanted_path,
 )
-from services.ingest.publishing.withdrawal import is_withdrawn_so, withdrawing, withdrawn_content
+from services.ingest.publishing.withdrawal import is_withdrawn_so, withdrawal_write, withdrawn_content
 from shared.model.errors import FieldError, Invalid, NotFound, Unavailable
 from shared.model.ids import ItemId, item_id, new_trace_id
 from shared.model.items import Item, Revision, Withdrawal
@@ -52,92 +52,92 @@ class Publisher:
         # Writers of one item in this process wait for one another, instead of racing in the store.
         self._locks: WeakValueDictionary[ItemId, asyncio.Lock] = WeakValueDictionary()
 
-    async def publish(self, source: str, external_id: str, body: ItemBody, sender: Sender) -> Receipt:
+    async def publish(self, source: str, external_id: str, body: ItemBody, actor: Actor) -> Receipt:
         """
         Create or revise the item and return its receipt; the write is on disk by then.
 
         Raises PreconditionFailed, Conflict for a taken slug or translation, Unavailable after too many lost races.
         """
-        act = _act(source, external_id, sender)
-        async with self._locks.setdefault(act.item_id, asyncio.Lock()):
-            receipt = await self._publish(act, body)
+        change = _change(source, external_id, actor)
+        async with self._locks.setdefault(change.item_id, asyncio.Lock()):
+            receipt = await self._publish(change, body)
         if not _is_waiting(receipt):
             items_total.labels(_result(receipt)).inc()
-        log.info("item.accepted", **_told(receipt), trace_id=sender.trace_id)
+        log.info("item.accepted", **_told(receipt), trace_id=actor.trace_id)
         return receipt
 
-    async def rehearse(self, source: str, external_id: str, body: ItemBody, sender: Sender) -> Receipt:
+    async def rehearse(self, source: str, external_id: str, body: ItemBody, actor: Actor) -> Receipt:
         """Return what `publish` would, or raise what it would, and write nothing."""
-        act = _act(source, external_id, sender)
-        found = await self._store.find(act.item_id)
-        check_expected(found, act)
+        change = _change(source, external_id, actor)
+        found = await self._store.find(change.item_id)
+        check_expected(found, change)
         revision = next_revision(found, body)
         if found.item is not None and changes_nothing(found, revision):
             return self.receipt(found.item, found.latest or revision, changed=False)
-        write = await self._plan(act, found, revision, slug_is_binding=True)
-        await self._check_free(write, act.item_id)
+        write = await self._plan(change, found, revision, slug_is_binding=True)
+        await self._check_free(write, change.item_id)
         return self.receipt(write.after, write.revision or revision, changed=True)
 
     async def withdraw(
-        self, source: str, external_id: str, withdrawal: Withdrawal, sender: Sender, *, erased: bool = False
+        self, source: str, external_id: str, withdrawal: Withdrawal, actor: Actor, *, erased: bool = False
     ) -> Receipt:
         """
         Withdraw the item and return its receipt; `erased` leaves none of its content in what is told of it.
 
         Raises NotFound, PreconditionFailed, Invalid for a redirect that leads back to the item.
         """
-        act = _act(source, external_id, sender)
-        withdrawal = await self._landing(act, withdrawal)
+        change = _change(source, external_id, actor)
+        withdrawal = await self._landing(change, withdrawal)
         for _ in range(_MOST_RACES):
-            found = await self._store.find(act.item_id)
+            found = await self._store.find(change.item_id)
             content = withdrawn_content(found, erased=erased)
             if found.item is None or found.latest is None or content is None:
                 raise NotFound(f'there is no item "{source}/{external_id}"')
-            check_expected(found, act)
+            check_expected(found, change)
             if is_withdrawn_so(found, content, withdrawal):
                 await self._writer.confirm()
                 return self.receipt(found.item, found.latest, changed=False)
-            write = withdrawing(act, found, found.item, content, withdrawal)
+            write = withdrawal_write(change, found, found.item, content, withdrawal)
             if await self._writer.write(write) == "written":
                 receipt = self.receipt(write.after, content, changed=True)
                 items_total.labels("withdrawn").inc()
-                log.info("item.withdrawn", **_told(receipt), mode=withdrawal.mode, trace_id=sender.trace_id)
+                log.info("item.withdrawn", **_told(receipt), mode=withdrawal.mode, trace_id=actor.trace_id)
                 return receipt
-        raise Unavailable(f"item {act.item_id} was written by too many at once")
+        raise Unavailable(f"item {change.item_id} was written by too many at once")
 
     async def release(self, source: str, external_id: str) -> None:
         """Make the revision public whose moment has come; do nothing where none is due."""
-        act = _act(source, external_id, Sender("schedule", new_trace_id()))
+        change = _change(source, external_id, Actor("schedule", new_trace_id()))
         for _ in range(_MOST_RACES):
-            found = await self._store.find(act.item_id)
+            found = await self._store.find(change.item_id)
             revision = released(found)
             if revision is None:
                 return
-            write = await self._plan(act, found, revision, slug_is_binding=False)
+            write = await self._plan(change, found, revision, slug_is_binding=False)
             status = await self._writer.write(write)
             if status == "translation":
                 # Someone took the place while this one waited, and could not be told: it comes out on its own.
                 write = await self._plan(
-                    act, found, revision.model_copy(update={"translation_set": None}), slug_is_binding=False
+                    change, found, revision.model_copy(update={"translation_set": None}), slug_is_binding=False
                 )
                 status = await self._writer.write(write)
             if status == "written":
                 items_total.labels("released").inc()
                 log.info(
-                    "item.released", item_id=act.item_id, revision=write.after.public, trace_id=act.sender.trace_id
+                    "item.released", item_id=change.item_id, revision=write.after.public, trace_id=change.actor.trace_id
                 )
                 return
-        raise Unavailable(f"item {act.item_id} was written by too many at once")
+        raise Unavailable(f"item {change.item_id} was written by too many at once")
 
-    async def _publish(self, act: Act, body: ItemBody) -> Receipt:
+    async def _publish(self, change: ItemChange, body: ItemBody) -> Receipt:
         for _ in range(_MOST_RACES):
-            found = await self._store.find(act.item_id)
-            check_expected(found, act)
+            found = await self._store.find(change.item_id)
+            check_expected(found, change)
             revision = next_revision(found, body)
             if found.item is not None and changes_nothing(found, revision):
                 await self._writer.confirm()
                 return self.receipt(found.item, found.latest or revision, changed=False)
-            write = await self._plan(act, found, revision, slug_is_binding=True)
+            write = await self._plan(change, found, revision, slug_is_binding=True)
             status = await self._writer.write(write)
             if status == "written":
                 return self.receipt(write.after, write.revision or revision, changed=True)
@@ -146,7 +146,7 @@ class Publisher:
             if status == "translation":
                 raise taken_translation(revision)
             # Moved on by someone else, or a free path was taken meanwhile: look again.
-        raise Unavailable(f"item {act.item_id} was written by too many at once")
+        raise Unavailable(f"item {change.item_id} was written by too many at once")
 
     async def _check_free(self, write: Write, owner: ItemId) -> None:
         """Raise what writing would: Conflict for a path or a place in a translation set that another item has."""
@@ -160,7 +160,7 @@ class Publisher:
             if members.get(public.lang, owner) != owner:
                 raise taken_translation(public)
 
-    async def _landing(self, act: Act, withdrawal: Withdrawal) -> Withdrawal:
+    async def _landing(self, change: ItemChange, withdrawal: Withdrawal) -> Withdrawal:
         """Return the withdrawal with its redirect flattened: no reader is sent through another redirect."""
         if withdrawal.to is None:
             return withdrawal
@@ -169,20 +169,20 @@ class Publisher:
             if withdrawal.to.startswith(f"{self._base_url}/")
             else withdrawal.to
         )
-        landing = await redirect_target(self._store, to, leaving=act.item_id)
+        landing = await redirect_target(self._store, to, leaving=change.item_id)
         if landing is None:
             raise Invalid("the redirect goes in a circle", errors=(FieldError("/to", "leads back to the item itself"),))
         return withdrawal.model_copy(update={"to": landing})
 
-    async def _plan(self, act: Act, found: Found, revision: Revision, *, slug_is_binding: bool) -> Write:
+    async def _plan(self, change: ItemChange, found: Found, revision: Revision, *, slug_is_binding: bool) -> Write:
         if revision.publish_at is not None:
-            return holding_back(act, found, revision)
+            return postponement(change, found, revision)
         if is_back_at_public(found, revision):
-            return cancelling(act, found, revision)
+            return cancellation(change, found, revision)
         path = wanted_path(found, revision, self._site)
         if revision.slug is None or not slug_is_binding:
-            path = await self._free_path(path, act.item_id)
-        return publication(act, found, revision, path)
+            path = await self._free_path(path, change.item_id)
+        return publication(change, found, revision, path)
 
     async def _free_path(self, path: str, owner: ItemId) -> str:
         """
@@ -221,7 +221,7 @@ class Publisher:
             url=self._base_url + path,
             event_id=item.event_id,
             changed=changed,
-            scheduled=Scheduled(revision=item.latest, publish_at=waits) if waits else None,
+            scheduled=ScheduledRevision(revision=item.latest, publish_at=waits) if waits else None,
         )
 
 
@@ -229,8 +229,8 @@ def _suffixed(path: str, number: int) -> str:
     return f"{path.rstrip('/')}-{number}/"
 
 
-def _act(source: str, external_id: str, sender: Sender) -> Act:
-    return Act(item_id(source, external_id), source, external_id, sender, write_id=secrets.token_hex(8))
+def _change(source: str, external_id: str, actor: Actor) -> ItemChange:
+    return ItemChange(item_id(source, external_id), source, external_id, actor, write_id=secrets.token_hex(8))
 
 
 def _is_waiting(receipt: Receipt) -> bool:

@@ -14,8 +14,8 @@ from shared.store.item_writer import AuditNote, NewEvent, Write
 
 
 @dataclass(frozen=True)
-class Sender:
-    """Who sends something, under which trace, and the revision that they know."""
+class Actor:
+    """Who changes an item, under which trace, and the revision that they expect the item to be at."""
 
     name: str
     trace_id: str
@@ -23,26 +23,26 @@ class Sender:
 
 
 @dataclass(frozen=True)
-class Act:
-    """Something done to an item: to which one, by whom, and as which one write."""
+class ItemChange:
+    """A change of one item: of which item, by whom, and under which id of its write."""
 
     item_id: ItemId
     source: str
     external_id: str
-    sender: Sender
+    actor: Actor
     write_id: str
 
     def note(self, act: str) -> AuditNote:
-        return AuditNote(self.sender.name, act, self.sender.trace_id)
+        return AuditNote(self.actor.name, act, self.actor.trace_id)
 
 
-def check_expected(found: Found, act: Act) -> None:
+def check_expected(found: Found, change: ItemChange) -> None:
     """Raise PreconditionFailed unless the item is at the revision that the sender saw."""
     at = found.item.latest if found.item else 0
-    if_match = act.sender.if_match
+    if_match = change.actor.if_match
     if if_match is not None and at != if_match:
         raise PreconditionFailed(
-            f'item "{act.source}/{act.external_id}" is at revision {at}, '
+            f'item "{change.source}/{change.external_id}" is at revision {at}, '
             f"you sent a change to revision {if_match}: fetch it again"
         )
 
@@ -110,17 +110,17 @@ def provisional_path(revision: Revision, slug: str, now: datetime, site: Site) -
     return item_path(revision.lang, revision.section, month_of(moment, site.zone), slug)
 
 
-def publication(act: Act, found: Found, revision: Revision, path: str) -> Write:
+def publication(change: ItemChange, found: Found, revision: Revision, path: str) -> Write:
     """Return the write that makes `revision` public at `path` now."""
     item = found.item
     public = revision.model_copy(update={"path": path})
     shown = shown_by_lists(found)
     released_at = item.released_at if item and item.released_at and shown else found.now
     return Write(
-        write_id=act.write_id,
+        write_id=change.write_id,
         before=item,
         after=replace(
-            standing(act, item, public, "published"),
+            item_after(change, item, public, "published"),
             public=public.number,
             path=path,
             released_at=released_at,
@@ -133,25 +133,25 @@ def publication(act: Act, found: Found, revision: Revision, path: str) -> Write:
             type="item.revised.v1" if shown else "item.published.v1",
             update_type=public.update_type if shown else "major",
             occurred_at=found.now,
-            trace_id=act.sender.trace_id,
+            trace_id=change.actor.trace_id,
         ),
-        note=act.note("revised" if shown else "published"),
+        note=change.note("revised" if shown else "published"),
     )
 
 
-def holding_back(act: Act, found: Found, revision: Revision) -> Write:
+def postponement(change: ItemChange, found: Found, revision: Revision) -> Write:
     """Return the write that keeps `revision` until its moment: no path, no index, no event tells of it."""
     item = found.item
     shown = shown_by_lists(found)
     state: State = item.state if item and (item.public or item.state == "published") else "scheduled"
     return Write(
-        write_id=act.write_id,
+        write_id=change.write_id,
         before=item,
-        after=replace(standing(act, item, revision, state), publish_at=revision.publish_at),
+        after=replace(item_after(change, item, revision, state), publish_at=revision.publish_at),
         shown_before=shown,
         shown_after=shown,
         revision=revision,
-        note=act.note("scheduled"),
+        note=change.note("scheduled"),
     )
 
 
@@ -168,17 +168,17 @@ def is_back_at_public(found: Found, revision: Revision) -> bool:
     )
 
 
-def cancelling(act: Act, found: Found, revision: Revision) -> Write:
+def cancellation(change: ItemChange, found: Found, revision: Revision) -> Write:
     """Return the write that gives up what waits beside the public revision: nothing changes for readers."""
     shown = shown_by_lists(found)
     return Write(
-        write_id=act.write_id,
+        write_id=change.write_id,
         before=found.item,
-        after=standing(act, found.item, revision, "published"),
+        after=item_after(change, found.item, revision, "published"),
         shown_before=shown,
         shown_after=shown,
         revision=revision,
-        note=act.note("cancelled"),
+        note=change.note("cancelled"),
     )
 
 
@@ -187,12 +187,12 @@ def shown_by_lists(found: Found) -> Revision | None:
     return found.public if found.item is not None and found.item.state == "published" else None
 
 
-def standing(act: Act, item: Item | None, revision: Revision, state: State) -> Item:
+def item_after(change: ItemChange, item: Item | None, revision: Revision, state: State) -> Item:
     """Return where the item stands with `revision` as its newest: readers see what they saw, and nothing waits."""
     return Item(
-        id=act.item_id,
-        source=act.source,
-        external_id=act.external_id,
+        id=change.item_id,
+        source=change.source,
+        external_id=change.external_id,
         state=state,
         latest=revision.number,
         public=item.public if item else 0,

@@ -3,14 +3,14 @@
 from redis.asyncio import Redis
 
 from services.ingest.contract.answers import (
-    Accepted,
-    Announced,
-    DeliveredSoFar,
+    AcceptedStep,
+    AnnouncedStep,
+    DeliveryCount,
     Receipt,
-    Rendered,
     RenderedFile,
+    RenderedStep,
     Timeline,
-    Visible,
+    VisibleStep,
 )
 from shared.model.ids import event_id
 from shared.model.items import Item, Revision
@@ -31,31 +31,31 @@ class Timelines:
         had_event = rendered is not None or number == item.last_event
         return Timeline(
             **receipt.model_dump(include={"id", "source", "external_id", "state", "revision", "url", "scheduled"}),
-            accepted=Accepted(
+            accepted=AcceptedStep(
                 at=revision.accepted_at,
                 revision=number,
                 publish_at=revision.publish_at,
                 event_id=event_id(item.id, number) if had_event else None,
             ),
             rendered=_rendered(rendered) if rendered else None,
-            visible=Visible(at=rendered.visible_at) if rendered else None,
+            visible=VisibleStep(at=rendered.visible_at) if rendered else None,
             announced=_announced(rendered) if rendered else None,
             delivered=await self._delivered(item, number) if rendered and rendered.log_id else None,
             unrenderable=item.unrenderable_reason if is_unrenderable else None,
             forgotten=rendered is None and not is_unrenderable and number <= item.announced,
         )
 
-    async def _delivered(self, item: Item, number: int) -> DeliveredSoFar:
+    async def _delivered(self, item: Item, number: int) -> DeliveryCount:
         tally = await read_tally(self._redis, event_id(item.id, number))
-        return DeliveredSoFar(delivered=tally.delivered, of=tally.enqueued, given_up=tally.dead, last_at=tally.last_at)
+        return DeliveryCount(delivered=tally.delivered, of=tally.enqueued, given_up=tally.dead, last_at=tally.last_at)
 
 
-def _rendered(receipt: RenderReceipt) -> Rendered:
+def _rendered(receipt: RenderReceipt) -> RenderedStep:
     files = tuple(RenderedFile(path=file.path, sha256=file.sha256) for file in receipt.shown.files)
-    return Rendered(at=receipt.rendered_at, files=files, left_out=receipt.shown.left_out)
+    return RenderedStep(at=receipt.rendered_at, files=files, left_out=receipt.shown.left_out)
 
 
-def _announced(receipt: RenderReceipt) -> Announced | None:
+def _announced(receipt: RenderReceipt) -> AnnouncedStep | None:
     if receipt.log_id is None or receipt.announced_at is None:
         return None
-    return Announced(at=receipt.announced_at, log_id=receipt.log_id)
+    return AnnouncedStep(at=receipt.announced_at, log_id=receipt.log_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.ingest.publishing.rules import Act, next_moment, shown_by_lists, standing
+from services.ingest.publishing.rules import ItemChange, item_after, next_moment, shown_by_lists
 from shared.model.items import Item, Revision, Withdrawal
 from shared.store.item_store import Found
 from shared.store.item_writer import NewEvent, Write
@@ -30,7 +30,7 @@ def is_withdrawn_so(found: Found, content: Revision, withdrawal: Withdrawal) -> 
     return latest is not None and latest.withdrawal == withdrawal and latest.content_sha256 == content.content_sha256
 
 
-def withdrawing(act: Act, found: Found, item: Item, content: Revision, withdrawal: Withdrawal) -> Write:
+def withdrawal_write(change: ItemChange, found: Found, item: Item, content: Revision, withdrawal: Withdrawal) -> Write:
     """
     Return the write that withdraws the item; what waits is given up with it.
 
@@ -45,19 +45,19 @@ def withdrawing(act: Act, found: Found, item: Item, content: Revision, withdrawa
             "withdrawal": withdrawal,
         }
     )
-    after = standing(act, item, revision, "withdrawn")
+    after = item_after(change, item, revision, "withdrawn")
     event = None
     if item.public:
         after = replace(after, public=revision.number, last_event=revision.number)
-        event = NewEvent("item.withdrawn.v1", "major", found.now, act.sender.trace_id)
+        event = NewEvent("item.withdrawn.v1", "major", found.now, change.actor.trace_id)
     return Write(
-        write_id=act.write_id,
+        write_id=change.write_id,
         before=item,
         after=after,
         shown_before=shown_by_lists(found),
         revision=revision,
         event=event,
-        note=act.note("withdrawn" if item.public else "cancelled"),
+        note=change.note("withdrawn" if item.public else "cancelled"),
     )
 
 

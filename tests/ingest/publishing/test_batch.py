@@ -144,8 +144,8 @@ async def test_a_long_line_without_end_keeps_no_memory() -> None:
 
 
 async def test_a_batch_ends_after_ten_thousand_lines() -> None:
-    async def take(_: bytes) -> batch.Done:
-        return batch.Done(200, {})
+    async def take(_: bytes) -> batch.LineAnswer:
+        return batch.LineAnswer(200, {})
 
     sent = chunks(*[b"{}\n"] * (batch.MAX_LINES + 5))
 
@@ -157,13 +157,13 @@ async def test_a_batch_ends_after_ten_thousand_lines() -> None:
 async def test_no_more_lines_are_in_work_than_memory_is_meant_for() -> None:
     at_once = most = 0
 
-    async def take(_: bytes) -> batch.Done:
+    async def take(_: bytes) -> batch.LineAnswer:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         await asyncio.sleep(0)
         at_once -= 1
-        return batch.Done(200, {})
+        return batch.LineAnswer(200, {})
 
     found = [answer async for answer in batch.answers(chunks(*[b"{}\n"] * 500), take, (OSError,))]
 
@@ -172,12 +172,12 @@ async def test_no_more_lines_are_in_work_than_memory_is_meant_for() -> None:
 
 
 async def test_what_goes_wrong_with_a_line_stays_with_it() -> None:
-    async def take(line: bytes) -> batch.Done:
+    async def take(line: bytes) -> batch.LineAnswer:
         if line == b"taken":
             raise Conflict("taken")
         if line == b"away":
             raise OSError("the store is away")
-        return batch.Done(201, {"id": "x"})
+        return batch.LineAnswer(201, {"id": "x"})
 
     sent = chunks(b"good\n", b"taken\n", b"away\n", b"good\n")
     found = [json.loads(answer) async for answer in batch.answers(sent, take, (OSError,))]

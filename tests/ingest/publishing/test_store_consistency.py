@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from services.ingest.contract.item_body import ItemBody
 from services.ingest.publishing.publisher import Publisher
-from services.ingest.publishing.rules import Sender
+from services.ingest.publishing.rules import Actor
 from shared.model.clock import to_ms
 from shared.model.errors import Conflict, Invalid, NotFound
 from shared.model.ids import ItemId, item_id, new_trace_id
@@ -112,13 +112,13 @@ class Clients:
     async def take(self, step: Step, replica: int = 0) -> bool:
         """Take the step; return whether it was not refused."""
         publisher = self._publishers[replica % len(self._publishers)]
-        sender = Sender("test", new_trace_id())
+        actor = Actor("test", new_trace_id())
         try:
             match step.act:
                 case "put" | "schedule":
-                    await publisher.publish("press", step.name, step.body(), sender)
+                    await publisher.publish("press", step.name, step.body(), actor)
                 case "withdraw":
-                    await publisher.withdraw("press", step.name, Withdrawal(mode="gone"), sender)
+                    await publisher.withdraw("press", step.name, Withdrawal(mode="gone"), actor)
                 case "release":
                     await self._let_embargo_end(item_id("press", step.name))
                     await publisher.release("press", step.name)
