@@ -134,7 +134,7 @@ class Rebuild:
         await self.sweep_unfinished()
         self._output.keep_mark(None)
         if section is None:
-            await self._search.forget_strangers(self._load.passed)
+            await self._search.remove_unpublished(self._load.passed)
             self._output.mark_built(self._record.fingerprint)
         log.info("site.rebuilt", section=section, items=mark.items, listings=listings, stale=len(stale))
         return Rebuilt(mark.items, listings, stale)
@@ -162,16 +162,16 @@ class Rebuild:
             cursor, found = await self._redis.hscan(keys.PATHS, mark.cursor, count=_PATHS_IN_ONE_READING)
             owners = {path: ItemId(owner) for path, owner in found.items() if self._is_wanted(path, mark.section)}
             there |= await self._write([ItemAt(path) for path in owners])
-            await self._mend_search(set(owners.values()))
+            await self._repair_search(set(owners.values()))
             mark.cursor, mark.items, mark.items_are_done = int(cursor), mark.items + len(owners), int(cursor) == 0
             self._output.keep_mark(mark.model_dump_json())
             watch(Progress("items", mark.items, max(total, mark.items)))
         return there
 
-    async def _mend_search(self, ids: Collection[ItemId]) -> None:
+    async def _repair_search(self, ids: Collection[ItemId]) -> None:
         for some in chunks_of(sorted(ids), _SEARCHED_IN_ONE_STEP):
             await self._load.passed()
-            await self._search.mend(some)
+            await self._search.repair(some)
 
     def _may_be_page(self, path: str) -> bool:
         own = path.removeprefix("/sitemaps").removeprefix(FRAGMENTS)

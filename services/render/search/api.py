@@ -1,6 +1,6 @@
 """Search over HTTP: the page of results for readers, and the same as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.render.pages.edition import Edition
-from services.render.search.index import Question
-from services.render.search.service import Found, Search
-from services.render.text.stemming import terms_of
+from services.render.search.index import IndexQuery
+from services.render.search.service import Matches, Search
+from services.render.text.stemming import Term, terms_of
 from services.render.theme.search_results import SearchResults, passage, search_result
 from services.render.web.answers import SiteAnswers
 from shared.model.clock import iso, to_ms
@@ -48,17 +48,17 @@ def search_router(search: Search, edition: Edition, answers: SiteAnswers) -> API
     router = APIRouter(tags=["public"])
     site, theme, base_url = edition.site, edition.theme, edition.base_url
 
-    async def find(query: SearchQuery, question: Question) -> Found:
-        found = await search.find(question, RESULTS_ON_PAGE, (query.page - 1) * RESULTS_ON_PAGE)
+    async def find(query: SearchQuery, index_query: IndexQuery) -> Matches:
+        found = await search.find(index_query, RESULTS_ON_PAGE, (query.page - 1) * RESULTS_ON_PAGE)
         return replace(found, has_more=found.has_more and query.page < _MOST_PAGES)
 
     @router.get("/v1/search", summary="Search published items")
     async def get_json(query: Annotated[SearchQuery, Query()]) -> JSONResponse:
         """Return what was found, newest first."""
         site.require_known(query.lang, query.section)
-        question = _question(query, site)
-        found = await find(query, question)
-        items = [_told(item, question, base_url) for item in found.items]
+        index_query = _index_query(query, site)
+        found = await find(query, index_query)
+        items = [_item_answer(item, index_query.terms, base_url) for item in found.items]
         following = _page_url("/v1/search", query, query.page + 1) if found.has_more else None
         return JSONResponse({"items": items, "next": following and base_url + following})
 
@@ -70,15 +70,15 @@ def search_router(search: Search, edition: Edition, answers: SiteAnswers) -> API
         query = _read(dict(request.query_params)).model_copy(update={"lang": lang})
         if query.section not in site.section_at:
             query = query.model_copy(update={"section": None})
-        question = _question(query, site)
-        found = await find(query, question)
+        index_query = _index_query(query, site)
+        found = await find(query, index_query)
         path = search_path(lang)
         results = SearchResults(
             words=query.q,
             section=query.section,
             since=query.since.isoformat() if query.since else "",
             until=query.until.isoformat() if query.until else "",
-            found=[search_result(item, theme.card(item), question.terms) for item in found.items],
+            found=[search_result(item, theme.card(item), index_query.terms) for item in found.items],
             previous=_page_url(path, query, query.page - 1) if query.page > 1 else None,
             following=_page_url(path, query, query.page + 1) if found.has_more else None,
         )
@@ -87,11 +87,11 @@ def search_router(search: Search, edition: Edition, answers: SiteAnswers) -> API
     return router
 
 
-def _question(query: SearchQuery, site: Site) -> Question:
+def _index_query(query: SearchQuery, site: Site) -> IndexQuery:
     def midnight(day: date | None) -> int | None:
         return to_ms(datetime.combine(day, time(), site.zone)) if day else None
 
-    return Question(
+    return IndexQuery(
         terms=terms_of(query.q, [query.lang] if query.lang else site.languages)[:_MOST_WORDS],
         lang=query.lang,
         section=query.section,
@@ -100,7 +100,7 @@ def _question(query: SearchQuery, site: Site) -> Question:
     )
 
 
-def _told(item: PublicItem, question: Question, base_url: str) -> Mapping[str, object]:
+def _item_answer(item: PublicItem, terms: Sequence[Term], base_url: str) -> Mapping[str, object]:
     revision = item.revision
     return {
         "id": item.item.id,
@@ -109,7 +109,7 @@ def _told(item: PublicItem, question: Question, base_url: str) -> Mapping[str, o
         "lang": revision.lang,
         "section": revision.section,
         "title": revision.title,
-        "excerpt": passage(item, question.terms),
+        "excerpt": passage(item, terms),
         "published_at": iso(item.published_at),
         "tags": revision.tags,
         "url": base_url + item.path,
@@ -124,7 +124,7 @@ def _page_url(path: str, query: SearchQuery, page: int) -> str:
 
 
 def _read(parameters: Mapping[str, str]) -> SearchQuery:
-    """Return what a reader's form says, without what cannot be read."""
+    """Return the query of a reader's form, without the parameters that are not valid."""
     wanted = {name: value for name, value in parameters.items() if value.strip()}
     try:
         return SearchQuery.model_validate({**wanted, "q": wanted.get("q", "")[:_MOST_CHARS]})

@@ -1,8 +1,8 @@
 """
 The full-text index: SQLite's FTS5 in one file that all replicas share, outside the web root.
 
-Rows are numbered by the items' dates, so that the newest matches come first without sorting. Language and sections are
-words of their own column, so that a question and its filters are one match.
+Row numbers rise with the items' dates, so that the newest matches come first without sorting. Language and sections are
+words of a column of their own (facets), so that a query and its filters are one MATCH.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from shared.model.ids import ItemId
 from shared.model.items import PublicItem
 from shared.text.markup import body_html, printable, text_of
 
-# Changed whenever rows would be made in another way: the index is then begun anew.
+# To be raised when rows are made in another way: then the index is made anew.
 INDEX_VERSION = 1
 _ROWS_IN_ONE_MILLISECOND = 4096
 _BUSY_SECONDS = 5
@@ -33,8 +33,8 @@ _CONTENTS = "SELECT id, state, words, stems, facets FROM items JOIN texts ON tex
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is searched for, and where."""
+class IndexQuery:
+    """The terms to find, and the filters."""
 
     terms: Sequence[Term]
     lang: str | None = None
@@ -45,11 +45,11 @@ class Question:
 
 
 @dataclass(frozen=True)
-class IndexedText:
-    """What the index has of an item."""
+class IndexRow:
+    """What the index holds of an item."""
 
-    state: str
-    """Changes whenever the rest would."""
+    version: str
+    """Differs whenever the rest differs."""
     words: str
     stems: str
     facets: str
@@ -64,15 +64,15 @@ class SearchIndex:
             file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         self._database.execute("PRAGMA journal_mode = WAL")
-        # Written anew by a rebuild: a crash of the machine may lose the last rows, never tear the file.
+        # A crash of the machine may lose the last rows, which a rebuild writes again. It never tears the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
-        # What is freed is overwritten.
+        # Freed pages are overwritten with zeros.
         self._database.execute("PRAGMA secure_delete = ON")
-        with self.changing():
+        with self.transaction():
             if self._database.execute("PRAGMA user_version").fetchone() != (INDEX_VERSION,):
-                self._begin_anew()
+                self._recreate()
 
-    def _begin_anew(self) -> None:
+    def _recreate(self) -> None:
         for (name,) in self._database.execute(
             "SELECT name FROM sqlite_master WHERE name IN ('items', 'texts')"
         ).fetchall():
@@ -85,8 +85,8 @@ class SearchIndex:
         self._database.close()
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
-        """Make what is done in the block one step."""
+    def transaction(self) -> Iterator[None]:
+        """Make the changes of the block atomic."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -95,17 +95,17 @@ class SearchIndex:
             raise
         self._database.execute("COMMIT")
 
-    def states(self, ids: Collection[ItemId]) -> Mapping[ItemId, str]:
-        """Return at which state the index has each of the items that it has."""
+    def versions(self, ids: Collection[ItemId]) -> Mapping[ItemId, str]:
+        """Return the version of the row of each of the items that has one."""
         places = ",".join("?" * len(ids))
         rows = self._database.execute(f"SELECT id, state FROM items WHERE id IN ({places})", list(ids))  # noqa: S608
-        return {ItemId(item_id): state for item_id, state in rows}
+        return {ItemId(item_id): version for item_id, version in rows}
 
-    def texts(self, ids: Collection[ItemId]) -> Mapping[ItemId, IndexedText]:
-        """Return what the index has of each of the items that it has."""
+    def rows(self, ids: Collection[ItemId]) -> Mapping[ItemId, IndexRow]:
+        """Return the row of each of the items that has one."""
         places = ",".join("?" * len(ids))
         rows = self._database.execute(f"{_CONTENTS} WHERE id IN ({places})", list(ids))
-        return {ItemId(item_id): IndexedText(*text) for item_id, *text in rows}
+        return {ItemId(item_id): IndexRow(*columns) for item_id, *columns in rows}
 
     def ids(self, after: str, limit: int) -> Sequence[ItemId]:
         """Return the next ids in the index, in their order."""
@@ -113,25 +113,25 @@ class SearchIndex:
         return [ItemId(item_id) for (item_id,) in rows]
 
     def put(self, item: PublicItem) -> None:
-        """Have the item in the index as it is now."""
+        """Write the item's row as the item is now."""
         self.remove(item.item.id)
-        text = text_of_item(item)
+        row = row_of(item)
         place = self._free_place(to_ms(item.published_at))
-        self._database.execute("INSERT INTO items VALUES (?, ?, ?)", (place, item.item.id, text.state))
+        self._database.execute("INSERT INTO items VALUES (?, ?, ?)", (place, item.item.id, row.version))
         self._database.execute(
             "INSERT INTO texts (rowid, words, stems, facets) VALUES (?, ?, ?, ?)",
-            (place, text.words, text.stems, text.facets),
+            (place, row.words, row.stems, row.facets),
         )
 
     def remove(self, item_id: ItemId) -> None:
-        """Have the item in the index no more."""
+        """Delete the item's row, if it has one."""
         row = self._database.execute("DELETE FROM items WHERE id = ? RETURNING place", (item_id,)).fetchone()
         if row is not None:
             self._database.execute("DELETE FROM texts WHERE rowid = ?", row)
 
     def overwrite_removed(self) -> Iterator[None]:
         """
-        Leave no word on disk of what was removed, in steps of some 30 ms. Raises OperationalError while others read.
+        Overwrite the words of removed rows on the disk, in steps of 30 ms. Raises OperationalError while others read.
 
         FTS5 keeps removed words until the segments that hold them are merged (SQLite FTS5, sections 6.7 and 6.8).
         """
@@ -139,14 +139,14 @@ class SearchIndex:
         while True:
             before = self._database.total_changes
             self._database.execute("INSERT INTO texts (texts, rank) VALUES ('merge', ?)", (pages,))
-            # The command itself is one change: no more means that nothing is left to merge.
+            # The command itself counts as one change. Less than two means that nothing is left to merge.
             if self._database.total_changes - before < 2:
                 break
             pages = _PAGES_MERGED_AT_ONCE
             yield
         is_busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:
-            raise sqlite3.OperationalError("somebody reads what was removed")
+            raise sqlite3.OperationalError("another connection still reads removed rows")
 
     def _free_place(self, published_ms: int) -> int:
         first = published_ms * _ROWS_IN_ONE_MILLISECOND
@@ -155,37 +155,37 @@ class SearchIndex:
         ).fetchone()
         return first if row[0] is None else int(row[0]) + 1
 
-    def find(self, question: Question, limit: int, skip: int = 0) -> Sequence[ItemId]:
+    def find(self, query: IndexQuery, limit: int, skip: int = 0) -> Sequence[ItemId]:
         """Return the items that have every term, newest first."""
-        if not question.terms:
+        if not query.terms:
             return ()
-        since = (question.since_ms or 0) * _ROWS_IN_ONE_MILLISECOND
-        until = question.until_ms * _ROWS_IN_ONE_MILLISECOND if question.until_ms is not None else 1 << 62
+        since = (query.since_ms or 0) * _ROWS_IN_ONE_MILLISECOND
+        until = query.until_ms * _ROWS_IN_ONE_MILLISECOND if query.until_ms is not None else 1 << 62
         rows = self._database.execute(
             "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ? "
             "ORDER BY rowid DESC LIMIT ? OFFSET ?",
-            (_match(question), since, until, limit, skip),
+            (_match(query), since, until, limit, skip),
         ).fetchall()
         found = (self._database.execute("SELECT id FROM items WHERE place = ?", row).fetchone() for row in rows)
         return [ItemId(row[0]) for row in found if row is not None]
 
 
-def state_of(item: PublicItem) -> str:
-    """Return what changes whenever the item's rows would."""
+def version_of(item: PublicItem) -> str:
+    """Return the version of the item's row: it differs whenever the row differs."""
     return f"{item.revision.number} {to_ms(item.published_at)} {to_ms(item.released_at)}"
 
 
-def text_of_item(item: PublicItem) -> IndexedText:
-    """Return what the index is to have of an item."""
+def row_of(item: PublicItem) -> IndexRow:
+    """Return what the index holds of an item."""
     revision = item.revision
     body = printable(text_of(body_html(revision.body, revision.body_format)))
     words = list(words_of(" ".join((revision.title, revision.summary or "", *revision.tags, body))))
     stems = [stem(word, revision.lang) for word in words]
-    return IndexedText(state_of(item), " ".join(words), " ".join(stems), " ".join(_facets(item)))
+    return IndexRow(version_of(item), " ".join(words), " ".join(stems), " ".join(_facets(item)))
 
 
 def digests(file: Path) -> Mapping[str, str]:
-    """Return a digest of what the index in a file has of each item, by the item's id; nothing is changed by it."""
+    """Return a digest of each item's row in the index of a file, by the item's id. The file is only read."""
     if not file.exists():
         return {}
     address = f"{file.absolute().as_uri()}?mode=ro"
@@ -194,7 +194,7 @@ def digests(file: Path) -> Mapping[str, str]:
             if index.execute("PRAGMA user_version").fetchone() != (INDEX_VERSION,):
                 return {}
             rows = index.execute(_CONTENTS)
-            return {item_id: hashlib.blake2b("\0".join(text).encode()).hexdigest() for item_id, *text in rows}
+            return {item_id: hashlib.blake2b("\0".join(columns).encode()).hexdigest() for item_id, *columns in rows}
     except sqlite3.Error as error:
         raise Unavailable(f"the search index {file} cannot be read: {error}") from error
 
@@ -211,14 +211,14 @@ def _facet(kind: str, value: str) -> str:
     return kind + hashlib.sha256(value.encode()).hexdigest()[:16]
 
 
-def _match(question: Question) -> str:
-    # What is quoted is letters and digits only: nothing of a question's is read as FTS5's own language.
+def _match(query: IndexQuery) -> str:
+    # Only letters and digits stand between quotes, so that nothing a reader typed is read as FTS5's own language.
     parts = []
-    for term in question.terms:
+    for term in query.terms:
         stems = " OR ".join(f'"{one}"' for one in sorted(term.stems))
         parts.append(f'(words : "{term.beginning}" * OR stems : ({stems}))')
-    if question.lang is not None:
-        parts.append(f'facets : "{_facet("lang", question.lang)}"')
-    if question.section is not None:
-        parts.append(f'facets : "{_facet("section", question.section)}"')
+    if query.lang is not None:
+        parts.append(f'facets : "{_facet("lang", query.lang)}"')
+    if query.section is not None:
+        parts.append(f'facets : "{_facet("section", query.section)}"')
     return " AND ".join(parts)

@@ -1,15 +1,21 @@
-"""Search: keep the index what the store says, and answer from both, so that nothing withdrawn is ever found."""
+"""
+Search over the index and the store.
+
+The index follows the store. Results are read from the store, so an item that was withdrawn is not found, even while the
+index still has it.
+"""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from services.render.output.volume import Output
 from services.render.pages.chunks import Pause
 from services.render.pages.public_items import PublicItems
-from services.render.search.index import Question, SearchIndex, state_of, text_of_item
+from services.render.search.index import IndexQuery, SearchIndex, row_of, version_of
 from shared.model.errors import Unavailable
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
@@ -20,15 +26,15 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Found:
-    """The matches on one page of results."""
+class Matches:
+    """The items on one page of results."""
 
     items: Sequence[PublicItem]
     has_more: bool
 
 
 class Search:
-    """The index beside the store."""
+    """Keeps the index up to date, and searches it."""
 
     def __init__(self, index: SearchIndex, public_items: PublicItems, output: Output) -> None:
         self._index = index
@@ -36,57 +42,67 @@ class Search:
         self._output = output
 
     async def refresh(self, ids: Collection[ItemId]) -> int:
-        """Have the items in the index as readers see them, or not at all; return how many it had otherwise."""
-        return await self._put(ids, lambda items: self._differ(self._index.states(ids), items, state_of))
+        """
+        Make the index agree with what readers see of the items; return how many rows were wrong.
 
-    async def mend(self, ids: Collection[ItemId]) -> int:
-        """Do the same, and trust nothing that the index says of itself: every word is compared."""
-        return await self._put(ids, lambda items: self._differ(self._index.texts(ids), items, text_of_item))
+        Rows are compared by their versions.
+        """
+        return await self._update(ids, lambda items: _differing(self._index.versions(ids), items, version_of))
 
-    @staticmethod
-    def _differ(
-        has: Mapping[ItemId, _T], items: Mapping[ItemId, PublicItem], wants: Callable[[PublicItem], _T]
-    ) -> set[ItemId]:
-        wanted = {item_id: wants(item) for item_id, item in items.items()}
-        return {item_id for item_id in has.keys() | wanted.keys() if has.get(item_id) != wanted.get(item_id)}
+    async def repair(self, ids: Collection[ItemId]) -> int:
+        """Do the same as `refresh`, but compare every word: the index may be damaged."""
+        return await self._update(ids, lambda items: _differing(self._index.rows(ids), items, row_of))
 
-    async def _put(
-        self, ids: Collection[ItemId], differ: Callable[[Mapping[ItemId, PublicItem]], Collection[ItemId]]
+    async def _update(
+        self,
+        ids: Collection[ItemId],
+        find_differing: Callable[[Mapping[ItemId, PublicItem]], Collection[ItemId]],
     ) -> int:
-        # Read under the lock, so that the last to write has the freshest data.
+        # The items are read while the lock is held, so that the last writer has the newest data.
         async with self._output.locked("lists", [".search"]):
             items = await self._public_items.by_id(ids)
-            try:
-                others = differ(items)
-                with self._index.changing():
-                    for item_id in others:
+            with _unavailable_when_busy():
+                differing = find_differing(items)
+                with self._index.transaction():
+                    for item_id in differing:
                         if item_id in items:
                             self._index.put(items[item_id])
                         else:
                             self._index.remove(item_id)
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"the search index cannot be written: {error}") from error
-        return len(others)
+        return len(differing)
 
     async def overwrite_removed(self) -> None:
-        """Leave no word on disk of items that are no longer in the index. Raises Unavailable."""
-        try:
+        """Overwrite the words of removed items on the disk. Raises Unavailable."""
+        with _unavailable_when_busy():
             for _ in self._index.overwrite_removed():
                 await asyncio.sleep(0)
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"the search index cannot be written: {error}") from error
 
-    async def forget_strangers(self, pause: Pause) -> int:
-        """Take out what readers cannot see, with a pause before each step; return how many it had."""
-        forgotten, after = 0, ""
+    async def remove_unpublished(self, pause: Pause) -> int:
+        """Remove the rows of items that readers cannot see; return how many. `pause` is awaited before each chunk."""
+        removed, after = 0, ""
         while ids := self._index.ids(after, _READ_AT_ONCE):
             await pause()
-            forgotten += await self.refresh(ids)
+            removed += await self.refresh(ids)
             after = ids[-1]
-        return forgotten
+        return removed
 
-    async def find(self, question: Question, limit: int, skip: int = 0) -> Found:
+    async def find(self, query: IndexQuery, limit: int, skip: int = 0) -> Matches:
         """Return the newest items that match and that readers can see now."""
-        ids = await asyncio.to_thread(self._index.find, question, limit + 1, skip)
+        ids = await asyncio.to_thread(self._index.find, query, limit + 1, skip)
         items = await self._public_items.by_id(ids[:limit])
-        return Found([items[item_id] for item_id in ids[:limit] if item_id in items], len(ids) > limit)
+        return Matches([items[item_id] for item_id in ids[:limit] if item_id in items], len(ids) > limit)
+
+
+def _differing(
+    indexed: Mapping[ItemId, _T], items: Mapping[ItemId, PublicItem], wanted_of: Callable[[PublicItem], _T]
+) -> set[ItemId]:
+    wanted = {item_id: wanted_of(item) for item_id, item in items.items()}
+    return {item_id for item_id in indexed.keys() | wanted.keys() if indexed.get(item_id) != wanted.get(item_id)}
+
+
+@contextmanager
+def _unavailable_when_busy() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"the search index cannot be written: {error}") from error
