@@ -17,7 +17,7 @@ from services.render.theme.view_models import (
     one_line,
     safe_attachments,
     safe_images,
-    section_places,
+    section_links,
     tag_name,
 )
 from shared.model.items import Attachment, Image, PublicItem
@@ -76,7 +76,7 @@ def entry_content(item: PublicItem, site: Site, base_url: str) -> EntryContent:
         updated_at=item.major_at,
         modified_at=item.became_public_at,
         authors=revision.authors,
-        section="/".join(place.name for place in section_places(site, revision.section, revision.lang)),
+        section="/".join(link.name for link in section_links(site, revision.section, revision.lang)),
         tags=[tag_name(site, tag, revision.lang) for tag in revision.tags],
         image_url=urljoin(url, images[0].url) if images else None,
         attachments=attachments,

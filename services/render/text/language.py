@@ -1,5 +1,5 @@
 """
-What the site itself says, in each language: words from gettext catalogues, dates, numbers and sizes by Babel.
+The site's own words in each language: texts from gettext catalogues, dates, numbers and sizes by Babel.
 
 A catalogue is `locales/<language tag>/LC_MESSAGES/clarion.po`; its English words are the keys. To add a language,
 copy `locales/en` to `locales/<tag>`, with the tag as the site file writes it, and translate every `msgstr`. Entries
@@ -34,10 +34,10 @@ _SIZES = ((1_000_000_000, "gigabyte"), (1_000_000, "megabyte"), (1_000, "kilobyt
 
 
 class Language:
-    """How one language says what the site says. Moments are given in the site's time zone."""
+    """The site's own words in one language. Moments are given in the site's time zone."""
 
     def __init__(self, tag: str, catalogues: Iterable[Catalogue]) -> None:
-        """Make the language of its catalogues, the weightiest first."""
+        """`catalogues`: the first one that has an entry gives its words."""
         self.tag = tag
         self._locale = Locale.parse(tag, sep="-")
         self._words: dict[tuple[str, str], str] = {}
@@ -54,7 +54,7 @@ class Language:
         self.og_locale = str(self._locale)
 
     def say(self, words: str, **values: object) -> str:
-        """Return what the language says for the English words, its `{places}` filled with the values."""
+        """Return the translation of the English words, with its `{places}` filled."""
         return self._words.get(("", words), words).format(**values)
 
     def date(self, day: date) -> str:

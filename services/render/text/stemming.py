@@ -16,12 +16,12 @@ from functools import cache, lru_cache
 from services.render.text.language import SHIPPED_LOCALES
 
 _WORD = re.compile(r"\w+")
-# NFKD leaves these alone, and writers mix them up with their plain form.
+# Writers use these letters and their plain forms alike, and NFKD does not fold them.
 _SAME_LETTERS = str.maketrans({"ı": "i", "ə": "e", "ة": "ه", "ى": "ي", "ـ": "", "ؤ": "و", "ئ": "ي"})  # noqa: RUF001
 _SHORTEST_STEM = 3
-_LONGEST_WITH_ENDING = 64  # longer ones are no words: addresses, sums, data
-# Nine of ten words of an archive are among so many, and cutting endings anew took three quarters of indexing it: some
-# 10 MB when full.
+_LONGEST_WITH_ENDING = 64  # longer strings are not words but addresses, sums or data
+# An LRU cache of 10 MB when full. It answers nine of ten words of an archive; without it, cutting endings took three
+# quarters of the time of indexing.
 _STEMS_KEPT = 50_000
 
 _ARABIC_BEGINNINGS = ("وال", "بال", "كال", "فال", "لل", "ال")
@@ -29,7 +29,7 @@ _ARABIC_BEGINNINGS = ("وال", "بال", "كال", "فال", "لل", "ال")
 
 @dataclass(frozen=True)
 class Term:
-    """One word of a question: found by how it begins, or by its stem in any of the languages asked."""
+    """A word of a query. It matches words that begin with it, and words with its stem in one of the languages."""
 
     beginning: str
     stems: frozenset[str]
@@ -46,7 +46,7 @@ def fold(text: str) -> str:
 
 
 class _Folding(dict[int, str | int | None]):
-    """What each character becomes; worked out when it is first met, and remembered for living scripts."""
+    """A cache of what each character is folded to, filled at first use for the characters of living scripts."""
 
     def __missing__(self, code: int) -> int | None:
         folded = None if unicodedata.category(chr(code)).startswith("M") else code
@@ -71,7 +71,7 @@ def _stem(word: str, base: str) -> str:
             if word.startswith(beginning) and len(word) - len(beginning) >= _SHORTEST_STEM:
                 word = word.removeprefix(beginning)
                 break
-    # Twice: an ending may follow the vowel that stands alone in another form (idarəsinin, idarə).
+    # Cut twice: an ending may follow a vowel that is the ending of another form (idarəsinin, idarə).
     word = _without_ending(_without_ending(word, base), base)
     if base == "az" and len(word) > _SHORTEST_STEM + 1:
         # Before a vowel `k` is written `y`, and `q` as the letter that folds to `g`: nazirlik, nazirliyin.
@@ -90,7 +90,7 @@ def _without_ending(word: str, base: str) -> str:
 
 @dataclass(frozen=True)
 class _Endings:
-    """A language's endings, folded as words are; none for a language without a list."""
+    """A language's endings, folded as words are; empty for a language without a list."""
 
     all: frozenset[str]
     longest: int
@@ -103,25 +103,25 @@ def _endings(base: str) -> _Endings:
     return _Endings(endings, max(map(len, endings), default=0))
 
 
-def terms_of(question: str, languages: Iterable[str]) -> Sequence[Term]:
-    """Return what a question asks for, word by word."""
+def terms_of(words: str, languages: Iterable[str]) -> Sequence[Term]:
+    """Return a term for each word of a query."""
     wanted = list(languages)
-    return [Term(word, frozenset(stem(word, lang) for lang in wanted)) for word in dict.fromkeys(words_of(question))]
+    return [Term(word, frozenset(stem(word, lang) for lang in wanted)) for word in dict.fromkeys(words_of(words))]
 
 
 def matches(word: str, terms: Sequence[Term], lang: str) -> bool:
-    """Whether a word of a text is what one of the terms asks for."""
+    """Whether a word of a text matches one of the terms."""
     folded = fold(word)
     return any(folded.startswith(term.beginning) or stem(folded, lang) in term.stems for term in terms)
 
 
-def marked(text: str, terms: Sequence[Term], lang: str) -> Sequence[tuple[str, bool]]:
-    """Return the text in pieces, each with whether the terms ask for it."""
-    pieces: list[tuple[str, bool]] = []
+def highlighted(text: str, terms: Sequence[Term], lang: str) -> Sequence[tuple[str, bool]]:
+    """Return the text in parts, each with whether it matches one of the terms."""
+    parts: list[tuple[str, bool]] = []
     end = 0
-    # Vowel signs are no word characters to `re`: a word with them is taken whole.
+    # `re` does not count vowel signs as word characters, so the pattern names them.
     for found in re.finditer(r"[\w\u0300-\u036f\u064b-\u065f\u0670]+", text):
         if matches(found[0], terms, lang):
-            pieces += [(text[end : found.start()], False), (found[0], True)]
+            parts += [(text[end : found.start()], False), (found[0], True)]
             end = found.end()
-    return [piece for piece in (*pieces, (text[end:], False)) if piece[0]]
+    return [part for part in (*parts, (text[end:], False)) if part[0]]

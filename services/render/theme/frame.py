@@ -1,4 +1,4 @@
-"""What stands around a page's content: its head, and the header and footer that all pages of a language share."""
+"""The parts of a page around its content: the head, and the header and footer that all pages of a language share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Literal, Protocol
 from markupsafe import Markup
 
 from services.render.text.language import Language
-from services.render.theme.view_models import Place, in_language, listing_name, section_name
+from services.render.theme.view_models import PageLink, in_language, listing_name, section_link
 from shared.model.items import Image
 from shared.model.listings import Listing
 from shared.model.site_file import Site
-from shared.model.urls import feed_path, home_path, latest_fragment_path, section_path
+from shared.model.urls import feed_path, home_path, latest_fragment_path
 
 
 class OfferedFormat(Protocol):
@@ -65,10 +65,10 @@ class Head:
 
 
 @dataclass(frozen=True)
-class NavigationPlace(Place):
+class NavigationLink(PageLink):
     """A top section, with the sections directly below it."""
 
-    below: Sequence[Place] = ()
+    below: Sequence[PageLink] = ()
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class Frame:
     organisation_url: str | None
     logo: str | None
     home: str
-    navigation: Sequence[NavigationPlace]
+    navigation: Sequence[NavigationLink]
     links: Sequence[tuple[str, str]]
     """Label and address."""
-    standing: Sequence[Place]
+    standing: Sequence[PageLink]
     latest_fragment: str | None
     search: str | None
     feeds: Sequence[FeedLink]
@@ -116,7 +116,7 @@ def frame_of(
         home=home,
         navigation=_navigation(site, lang),
         links=[(in_language(link.label, lang, site), link.url) for link in site.links],
-        standing=[Place(page_title, f"{home}{slug}/") for slug, page_title in standing],
+        standing=[PageLink(page_title, f"{home}{slug}/") for slug, page_title in standing],
         latest_fragment=latest_fragment_path(lang) if site.latest_sections else None,
         search=f"{home}search/" if search else None,
         feeds=feed_links(Listing(lang, "home"), site, feed_formats),
@@ -133,21 +133,21 @@ def feed_links(listing: Listing, site: Site, feed_formats: Sequence[OfferedForma
 
 
 def listing_alternates(listing: Listing, site: Site) -> Sequence[Alternate]:
-    """Return the listing in every language; a tag's own alone, since other languages need not have it."""
+    """Return the listing in every language; of a tag only its own language, as others need not have the tag."""
     if listing.kind == "tag":
         return [Alternate(listing.lang, listing.path)]
     return [Alternate(lang, Listing(lang, listing.kind, listing.name).path) for lang in site.languages]
 
 
-def _navigation(site: Site, lang: str) -> Sequence[NavigationPlace]:
+def _navigation(site: Site, lang: str) -> Sequence[NavigationLink]:
     paths = [section.path for section in site.sections]
-    places = {path: Place(section_name(site, path, lang), section_path(lang, path)) for path in paths}
+    links = {path: section_link(site, path, lang) for path in paths}
     return [
-        NavigationPlace(
-            places[path].name,
-            places[path].path,
-            [place for below, place in places.items() if below.rpartition("/")[0] == path],
+        NavigationLink(
+            links[path].name,
+            links[path].path,
+            [link for below, link in links.items() if below.rpartition("/")[0] == path],
         )
-        for path in places
+        for path in links
         if "/" not in path
     ]

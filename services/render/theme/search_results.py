@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.render.text.stemming import Term, marked, matches
+from services.render.text.stemming import Term, highlighted, matches
 from services.render.theme.view_models import Card
 from shared.model.items import PublicItem
 from shared.text.markup import body_html, excerpt, printable, text_of
@@ -11,8 +11,8 @@ from shared.text.markup import body_html, excerpt, printable, text_of
 _EXCERPT_CHARS = 240
 _CHARS_BEFORE = 60
 
-Marked = Sequence[tuple[str, bool]]
-"""A text in pieces, each with whether it is to be highlighted."""
+Highlighted = Sequence[tuple[str, bool]]
+"""A text in parts, each with whether it is to be highlighted."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class SearchResult:
     """One item that was found."""
 
     card: Card
-    title: Marked
-    excerpt: Marked
+    title: Highlighted
+    excerpt: Highlighted
 
 
 @dataclass(frozen=True)
 class SearchResults:
-    """What was asked, what was found, and the addresses of the results before and after these."""
+    """The query, one page of results, and the addresses of the pages before and after it."""
 
     words: str
     section: str | None
@@ -40,7 +40,7 @@ class SearchResults:
 def search_result(item: PublicItem, card: Card, terms: Sequence[Term]) -> SearchResult:
     """Return the item as search shows it."""
     lang = item.revision.lang
-    return SearchResult(card, marked(card.title, terms, lang), marked(passage(item, terms), terms, lang))
+    return SearchResult(card, highlighted(card.title, terms, lang), highlighted(passage(item, terms), terms, lang))
 
 
 def passage(item: PublicItem, terms: Sequence[Term]) -> str:
@@ -52,7 +52,7 @@ def passage(item: PublicItem, terms: Sequence[Term]) -> str:
     start = first
     while start > 0 and sum(len(word) + 1 for word in words[start:first]) < _CHARS_BEFORE:
         start -= 1
-    # So many words hold the excerpt, however short they are.
+    # 240 words hold at least the 240 characters of the excerpt.
     text = excerpt(" ".join(words[start : start + _EXCERPT_CHARS]), _EXCERPT_CHARS)
     return f"… {text}" if start else text
 

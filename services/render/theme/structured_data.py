@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from services.render.theme.view_models import ItemPage, Place, Translation, in_language
+from services.render.theme.view_models import ItemPage, PageLink, Translation, in_language
 from shared.model.items import PublicItem
 from shared.model.kinds.kind import Node, StructuredDataSource
 from shared.model.site_file import Site
@@ -58,7 +58,7 @@ def _translation(translation: Translation, base_url: str) -> Node:
     }
 
 
-def _breadcrumbs(places: Sequence[Place], title: str, base_url: str) -> Node:
+def _breadcrumbs(places: Sequence[PageLink], title: str, base_url: str) -> Node:
     steps: list[Node] = [
         {"@type": "ListItem", "position": position, "name": place.name, "item": base_url + place.path}
         for position, place in enumerate(places, start=1)

@@ -1,4 +1,4 @@
-"""The pages of the site: items and lists of cards through templates into bytes, nothing read or written meanwhile."""
+"""The theme: renders items and lists of cards through templates into bytes. It reads and writes no file meanwhile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,35 +25,35 @@ from services.render.theme.search_results import SearchResults
 from services.render.theme.structured_data import item_json_ld
 from services.render.theme.view_models import (
     Card,
-    Place,
+    PageLink,
     Translation,
     archive_path,
     card_of,
     in_language,
     item_page_of,
     listing_name,
-    section_name,
-    section_places,
+    section_link,
+    section_links,
 )
 from shared.model.items import PublicItem
 from shared.model.listings import Listing
 from shared.model.site_file import Section, Site
-from shared.model.urls import home_path, search_path, section_path
+from shared.model.urls import home_path, search_path
 
-Standing = Mapping[str, Sequence[tuple[str, str]]]
-"""The standing pages that there are, by language: slug and title."""
+StandingTitles = Mapping[str, Sequence[tuple[str, str]]]
+"""The slug and title of each standing page, by language."""
 
 
 @dataclass(frozen=True)
 class HomeGroup:
     """A top section on the home page."""
 
-    section: Place
+    section: PageLink
     cards: Sequence[Card]
 
 
 class Theme:
-    """How the site looks: made once, and the same bytes for the same values ever after."""
+    """How the site looks. Rendering is deterministic: equal values give equal bytes."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Theme:
         theme_dir: Path | None = None,
         *,
         feed_formats: Sequence[OfferedFormat],
-        standing: Standing | None = None,
+        standing: StandingTitles | None = None,
         search: bool = False,
     ) -> None:
         self._site = site
@@ -74,8 +74,8 @@ class Theme:
         self._catalogues = self._files.catalogues
         self._environment = _environment(self._files, base_url)
         self._frame = cache(self._make_frame)
-        # A section's page names ten years of months, and is written with every item.
-        self._month_place = cache(self._make_month_place)
+        # A section's page is written with every item, and may list 120 months.
+        self._month_link = cache(self._make_month_link)
         self.language = cache(self._make_language)
         self.fingerprint = self._files.fingerprint
         """The same for two themes of the same templates, static files and catalogues."""
@@ -109,10 +109,7 @@ class Theme:
     def home_page(self, lang: str, groups: Sequence[tuple[Section, Sequence[Card]]]) -> bytes:
         """Return the home page: each top section with its newest items."""
         listing = Listing(lang, "home")
-        shown = [
-            HomeGroup(Place(section_name(self._site, section.path, lang), section_path(lang, section.path)), cards)
-            for section, cards in groups
-        ]
+        shown = [HomeGroup(section_link(self._site, section.path, lang), cards) for section, cards in groups]
         head = self._listing_head(listing, self._frame(lang).title, listing.path)
         described = replace(head, description=head.description or self._contents(lang))
         return self._render("home.html", lang, described, groups=shown, description=head.description)
@@ -127,20 +124,20 @@ class Theme:
             head,
             name=name,
             crumbs=self._crumbs_above(listing),
-            below=self._places_below(listing),
+            below=self._links_below(listing),
             cards=cards,
-            months=[self._month_place(listing, month) for month in months],
+            months=[self._month_link(listing, month) for month in months],
         )
 
     def archive_page(self, listing: Listing, month: str, number: int, cards: Sequence[Card], *, is_last: bool) -> bytes:
         """
         Return page `number` of the listing's items of a month (`yyyymm`).
 
-        It does not say of how many pages: the next one would change them all.
+        The page does not say how many pages there are: the next page would change all of them.
         """
         frame = self._frame(listing.lang)
         language = self.language(listing.lang)
-        name = f"{listing_name(listing, self._site)}: {self._month_place(listing, month).name}"
+        name = f"{listing_name(listing, self._site)}: {self._month_link(listing, month).name}"
         numbered = "" if number == 1 and is_last else language.say("Page {number}", number=number)
         title = " — ".join(part for part in (name, numbered, frame.title) if part)
         path = archive_path(listing, month, number)
@@ -150,7 +147,7 @@ class Theme:
             listing.lang,
             head,
             name=name,
-            crumbs=[*self._crumbs_above(listing), Place(listing_name(listing, self._site), listing.path)],
+            crumbs=[*self._crumbs_above(listing), PageLink(listing_name(listing, self._site), listing.path)],
             cards=cards,
             numbered=numbered,
             previous=archive_path(listing, month, number - 1) if number > 1 else None,
@@ -158,10 +155,10 @@ class Theme:
         )
 
     def latest_fragment(self, lang: str, cards: Sequence[Card]) -> bytes:
-        """Return the column of newest items, which is composed into every page of the language when it is served."""
+        """Return the column of newest items, which every page of the language includes when it is served."""
         language = self.language(lang)
         paths = self._site.latest_sections
-        place = Place(section_name(self._site, paths[0], lang), section_path(lang, paths[0])) if paths else None
+        place = section_link(self._site, paths[0], lang) if paths else None
         template = self._environment.get_template("latest.html")
         return template.render(say=language.say, cards=cards, place=place if len(paths) == 1 else None).encode()
 
@@ -176,7 +173,7 @@ class Theme:
             is_indexed=False,
         )
         sections = [
-            Place(" / ".join(place.name for place in section_places(self._site, section.path, lang)), section.path)
+            PageLink(" / ".join(link.name for link in section_links(self._site, section.path, lang)), section.path)
             for section in self._site.sections
         ]
         return self._render("search.html", lang, head, results=results, sections=sections)
@@ -192,7 +189,7 @@ class Theme:
             alternates=[Alternate(lang, path), *alternates],
             feeds=self._feeds(Listing(lang, "home")),
         )
-        # Its caller answers for it: standing pages come from the institution's own folder.
+        # `html` is trusted: standing pages come from the institution's own folder.
         return self._render("standing.html", lang, head, title=title, body=Markup(html))  # noqa: S704
 
     def gone_page(self, lang: str, title: str | None = None, notice: str | None = None) -> bytes:
@@ -240,25 +237,25 @@ class Theme:
         return Head(title=f"{title} — {self._frame(lang).title}", path=home_path(lang), is_indexed=False)
 
     def _contents(self, lang: str) -> str:
-        """Return what a search engine may show below the site's name where the site file describes nothing."""
+        """Return a description for search engines, for a site file without one: the names of the top sections."""
         frame = self._frame(lang)
         return f"{frame.title}: {' · '.join(place.name for place in frame.navigation)}"
 
-    def _crumbs_above(self, listing: Listing) -> Sequence[Place]:
-        return section_places(self._site, listing.name, listing.lang)[:-1] if listing.kind == "section" else ()
+    def _crumbs_above(self, listing: Listing) -> Sequence[PageLink]:
+        return section_links(self._site, listing.name, listing.lang)[:-1] if listing.kind == "section" else ()
 
-    def _places_below(self, listing: Listing) -> Sequence[Place]:
+    def _links_below(self, listing: Listing) -> Sequence[PageLink]:
         if listing.kind != "section":
             return ()
         return [
-            Place(section_name(self._site, section.path, listing.lang), section_path(listing.lang, section.path))
+            section_link(self._site, section.path, listing.lang)
             for section in self._site.sections
             if section.path.rpartition("/")[0] == listing.name
         ]
 
-    def _make_month_place(self, listing: Listing, month: str) -> Place:
+    def _make_month_link(self, listing: Listing, month: str) -> PageLink:
         name = self.language(listing.lang).month(int(month[:4]), int(month[4:]))
-        return Place(name, archive_path(listing, month))
+        return PageLink(name, archive_path(listing, month))
 
     def _make_frame(self, lang: str) -> Frame:
         return frame_of(

@@ -1,4 +1,4 @@
-"""What templates read: an item as a card in a list, and as a page of its own, in the words of its language."""
+"""What templates read: an item as a card in a list and as a page of its own, in its language."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ from shared.text.markup import (
 )
 
 EXCERPT_CHARS = 200
-# So much of a body holds the excerpt, unless it is nearly all tags: a card need not render a long decree.
+# The excerpt is taken from the first 2,000 characters of the body, unless they are nearly all tags. So a card does not
+# render the whole of a long decree.
 _BEGINNING_CHARS = 2_000
 
 _MEDIA_NAMES = {
@@ -43,7 +44,7 @@ _MEDIA_NAMES = {
 
 
 @dataclass(frozen=True)
-class Place:
+class PageLink:
     """A page of the site to link to."""
 
     name: str
@@ -58,9 +59,9 @@ class Card:
     lang: str
     title: str
     excerpt: str
-    section: Place
+    section: PageLink
     """The top section."""
-    kind: Place | None
+    kind: PageLink | None
     """The item's own section, where it lies below the top one."""
     section_kind: SectionKind
     moment: str
@@ -117,12 +118,12 @@ class ItemPage:
     card: Card
     lead: str | None
     body: Markup
-    crumbs: Sequence[Place]
+    crumbs: Sequence[PageLink]
     byline: str
     images: Sequence[Image]
     downloads: Sequence[Download]
     facts: Sequence[FactLine]
-    tags: Sequence[Place]
+    tags: Sequence[PageLink]
     translations: Sequence[Translation]
     change_note: ChangeNote | None
     notice: str | None
@@ -136,7 +137,7 @@ def card_of(item: PublicItem, site: Site, language: Language | None = None) -> C
     revision = item.revision
     words = language or shipped_language(revision.lang)
     moment = item.published_at.astimezone(site.zone)
-    crumbs = section_places(site, revision.section, revision.lang)
+    crumbs = section_links(site, revision.section, revision.lang)
     section = site.section_at.get(revision.section)
     return Card(
         path=item.path,
@@ -163,12 +164,12 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
         lead=printable(revision.summary) if revision.summary else None,
         # body_html sanitised it.
         body=Markup(scrollable(body_html(revision.body, revision.body_format))),  # noqa: S704
-        crumbs=section_places(site, revision.section, revision.lang),
+        crumbs=section_links(site, revision.section, revision.lang),
         byline=_byline(revision),
         images=safe_images(revision),
         downloads=[_download(attachment, language) for attachment in safe_attachments(revision)],
         facts=[_fact(one, language) for kind in site.kinds for one in kind.facts(revision)],
-        tags=[Place(tag_name(site, tag, revision.lang), tag_path(revision.lang, tag)) for tag in revision.tags],
+        tags=[PageLink(tag_name(site, tag, revision.lang), tag_path(revision.lang, tag)) for tag in revision.tags],
         translations=[translation for translation in translations if translation.lang != revision.lang],
         change_note=_change_note(item, site.zone, language),
         notice=(withdrawal.notice or "") if withdrawal else None,
@@ -177,24 +178,28 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
 
 
 def safe_images(revision: Revision) -> Sequence[Image]:
-    """Return the images that may be shown. Ingest refuses others; this is the second lock."""
+    """Return the images that may be shown: ingest refuses the others too, and this is the second check."""
     return tuple(image for image in revision.images if is_image_url(image.url))
 
 
 def safe_attachments(revision: Revision) -> Sequence[Attachment]:
-    """Return the attachments that may be linked to. Ingest refuses others; this is the second lock."""
+    """Return the attachments that may be linked to: ingest refuses the others too, and this is the second check."""
     return tuple(attachment for attachment in revision.attachments if is_link_url(attachment.url))
 
 
-def section_places(site: Site, section_path_: str, lang: str) -> Sequence[Place]:
+def section_links(site: Site, section_path_: str, lang: str) -> Sequence[PageLink]:
     """Return the sections from the top one down to this one."""
     segments = section_path_.split("/")
     paths = ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
-    return [Place(section_name(site, path, lang), section_path(lang, path)) for path in paths]
+    return [section_link(site, path, lang) for path in paths]
+
+
+def section_link(site: Site, path: str, lang: str) -> PageLink:
+    return PageLink(section_name(site, path, lang), section_path(lang, path))
 
 
 def section_name(site: Site, path: str, lang: str) -> str:
-    """Return the section's name; of its path, once the site file no longer knows it."""
+    """Return the section's name, or the last part of its path where the site file no longer has it."""
     section = site.section_at.get(path)
     return in_language(section.name, lang, site) if section else path.rpartition("/")[2]
 

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.rebuild.publishing_load import PublishingLoad
-from services.render.text.stemming import fold, marked, stem, terms_of
+from services.render.text.stemming import fold, highlighted, stem, terms_of
 from shared.model.items import Withdrawal
 from tests.render.newsroom import FIRST_DAY, Press, a_press, reading
 
@@ -44,7 +44,7 @@ async def found(http: httpx.AsyncClient, question: str, **filters: Any) -> list[
     ],
 )
 def test_a_word_is_found_in_another_form(lang: str, text: str, question: str) -> None:
-    hits = [piece for piece, is_hit in marked(text, terms_of(question, [lang]), lang) if is_hit]
+    hits = [piece for piece, is_hit in highlighted(text, terms_of(question, [lang]), lang) if is_hit]
 
     assert len(hits) == len(question.split())
 

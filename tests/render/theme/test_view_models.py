@@ -6,7 +6,7 @@ import pytest
 
 from services.render.text.language import shipped_language
 from services.render.theme.view_models import (
-    Place,
+    PageLink,
     Translation,
     archive_path,
     card_of,
@@ -31,8 +31,8 @@ def test_a_card_tells_date_and_time_in_the_time_zone_of_the_site() -> None:
 def test_a_card_names_the_top_section_and_below_it_the_kind() -> None:
     card = card_of(an_item(section="documents/orders"), a_site())
 
-    assert card.section == Place("Documents en", "/en/documents/")
-    assert card.kind == Place("Orders en", "/en/documents/orders/")
+    assert card.section == PageLink("Documents en", "/en/documents/")
+    assert card.kind == PageLink("Orders en", "/en/documents/orders/")
     assert card.section_kind is DOCUMENT
 
 
@@ -45,7 +45,7 @@ def test_a_card_of_an_item_in_a_top_section_leaves_the_kind_out() -> None:
 def test_a_card_of_an_item_whose_section_left_the_site_file_names_its_path() -> None:
     card = card_of(an_item(section="letters/old"), a_site())
 
-    assert card.kind == Place("old", "/en/letters/old/")
+    assert card.kind == PageLink("old", "/en/letters/old/")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_page_names_tags_as_the_site_file_does() -> None:
 
     page = item_page_of(an_item(tags=("ecology", "sea")), site, shipped_language("en"), ())
 
-    assert page.tags == [Place("Ecology", "/en/tags/ecology/"), Place("sea", "/en/tags/sea/")]
+    assert page.tags == [PageLink("Ecology", "/en/tags/ecology/"), PageLink("sea", "/en/tags/sea/")]
 
 
 def test_a_page_of_an_item_withdrawn_under_a_notice_carries_the_notice() -> None:
