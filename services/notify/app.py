@@ -13,7 +13,6 @@ from services.notify.console.wiring import running_console
 from services.notify.delivery.api import deliveries_router
 from services.notify.delivery.dead_letters import DeadDeliveries
 from services.notify.delivery.history import DeliveryHistory
-from services.notify.delivery.replays_api import replays_router
 from services.notify.engine import Engine, running_engine
 from services.notify.log.api import events_router
 from services.notify.subscriptions.api import subscriptions_router
@@ -52,22 +51,26 @@ def _application(redis: Redis, engine: Engine, settings: Settings, channels: Seq
     app = FastAPI(title="Clarion notify", docs_url=None, redoc_url=None)
     app.state.stopping = engine.stopping
     errors.install(app)
-
     auth.install(app, KeyRing(redis, settings).admit)
 
     async def ready() -> bool:
         return engine.stream.healthy and await store_answers(redis)
 
-    history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
     bodies = SubscriptionBodies(by_kind(channels), AddressGuard(settings.egress_allow))
     # First, because routes are tried in order, and the hub is asked most.
     for router in engine.websub.routers:
         app.include_router(router)
     app.include_router(subscriptions_router(engine.subscribing, bodies, engine.on_work))
-    dead = DeadDeliveries(redis, engine.store)
-    # Before the deliveries: "dead-letters" is no delivery's id.
-    app.include_router(replays_router(engine.subscribing, engine.replays, dead, engine.replaying.ring))
-    app.include_router(deliveries_router(history, engine.subscribing, engine.on_work))
+    app.include_router(
+        deliveries_router(
+            engine.subscribing,
+            history=DeliveryHistory(redis, engine.store, engine.advance.enqueue),
+            dead=DeadDeliveries(redis, engine.store),
+            replays=engine.replays,
+            on_work=engine.on_work,
+            on_replay=engine.replaying.ring,
+        )
+    )
     app.include_router(events_router(engine.event_log, engine.stopping))
     app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
     return app

@@ -1,4 +1,4 @@
-"""End several things at one moment."""
+"""End several things at one moment, and wait for an event no longer than a time."""
 
 import asyncio
 import math
@@ -10,6 +10,15 @@ from typing import Self, TypeVar
 from shared.runtime.background import GRACE_SECONDS, cancelled
 
 _Entered = TypeVar("_Entered")
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until the event is set, for this long at most; return whether the event is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 class StoppedTogether:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from shared.model.errors import Refused
+from shared.runtime.stopping import set_within
 
 log = structlog.get_logger()
 
@@ -65,12 +66,4 @@ async def live_events(read: ReadPart, stopping: asyncio.Event) -> AsyncGenerator
             said_at = time.monotonic()
             yield ": still here\n\n"
         took = time.monotonic() - started
-        await _rest(stopping, max(_LOOK_EVERY_SECONDS, _REST_PER_LOOK * took))
-
-
-async def _rest(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return
+        await set_within(stopping, max(_LOOK_EVERY_SECONDS, _REST_PER_LOOK * took))

@@ -1,4 +1,4 @@
-"""The public log over HTTP: a cursor feed and Server-Sent Events, for those who would rather pull."""
+"""The public log over HTTP: a feed with cursors, and Server-Sent Events."""
 
 import asyncio
 import json
@@ -16,15 +16,16 @@ from services.notify.log.event_log import EventLog, LogNoLongerReaches
 from services.notify.model.log_position import is_before
 from shared.model.events import PUBLIC_TYPES, LoggedEvent
 from shared.model.ids import LogId
+from shared.runtime.stopping import set_within
 
 log = structlog.get_logger()
 
 _CURSOR = r"^\d{1,15}-\d{1,10}$"
 _SCANNED_AT_ONCE = 500
 _POLL_SECONDS = 0.5
-# Proxies close what is silent for a minute or so.
+# Proxies close connections that are silent for about a minute.
 _HEARTBEAT_EVERY_POLLS = 30
-# What a reader has not taken by then it will not take: its connection holds at most a buffer until it is dropped.
+# A reader that takes nothing for 10 s is dropped. Until then its connection holds one full buffer at most.
 _TAKEN_WITHIN_SECONDS = 10.0
 
 Cursor = Annotated[str | None, Query(pattern=_CURSOR)]
@@ -32,7 +33,7 @@ Cursor = Annotated[str | None, Query(pattern=_CURSOR)]
 
 @dataclass(frozen=True)
 class EventPage:
-    """Public events, and the place behind the last entry that was looked at."""
+    """Public events, and the place behind the last entry that was read."""
 
     events: tuple[LoggedEvent, ...]
     next: LogId
@@ -42,7 +43,7 @@ async def read_events(event_log: EventLog, after: LogId | None, limit: int) -> E
     """
     Return up to `limit` public events behind `after`, or from the oldest kept.
 
-    Raises LogNoLongerReaches rather than skip what a reader has not seen.
+    Raises LogNoLongerReaches instead of skipping events that the reader has not seen.
     """
     trimmed = await event_log.trimmed()
     if after is not None and is_before(after, trimmed):
@@ -64,7 +65,7 @@ async def read_events(event_log: EventLog, after: LogId | None, limit: int) -> E
 
 
 class PushedStream(StreamingResponse):
-    """An answer without an end, for readers that keep reading: who takes nothing for a while is dropped."""
+    """An answer without an end. A reader that takes nothing for a while is dropped."""
 
     taken_within_seconds = _TAKEN_WITHIN_SECONDS
 
@@ -83,7 +84,7 @@ class PushedStream(StreamingResponse):
 def events_router(
     event_log: EventLog, stopping: asyncio.Event, taken_within: timedelta = timedelta(seconds=_TAKEN_WITHIN_SECONDS)
 ) -> APIRouter:
-    """Return the routes; streams end when `stopping` is set, or when a reader takes nothing for so long."""
+    """Return the routes. A stream ends when `stopping` is set, or when its reader takes nothing for `taken_within`."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
     @router.get("")
@@ -97,7 +98,7 @@ def events_router(
     ) -> StreamingResponse:
         place = last_event_id or after
         start = LogId(place) if place else await event_log.newest()
-        # Read once before the answer begins, while it can still be a 410.
+        # Read once before the answer begins: afterwards the status can no longer be 410.
         await read_events(event_log, start, 1)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         pushed = PushedStream(sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers)
@@ -108,7 +109,7 @@ def events_router(
 
 
 async def sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event) -> AsyncGenerator[str]:
-    """Yield events as Server-Sent Events: what the log has behind `place`, and then what comes."""
+    """Yield events as Server-Sent Events: those in the log behind `place`, and then each new one."""
     quiet_polls = 0
     yield ": the log follows\n\n"
     while not stopping.is_set():
@@ -121,15 +122,7 @@ async def sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event
             quiet_polls = 0
             yield ": still here\n\n"
         if not page.events:
-            await _pause(stopping)
-
-
-async def _pause(stopping: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(_POLL_SECONDS):
-            await stopping.wait()
-    except TimeoutError:
-        return
+            await set_within(stopping, _POLL_SECONDS)
 
 
 def _shown(logged: LoggedEvent) -> dict[str, object]:

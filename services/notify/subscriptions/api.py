@@ -23,12 +23,12 @@ Key = Annotated[ApiKey, Depends(key_with("subscriptions:write"))]
 def subscriptions_router(
     subscribing: Subscribing, bodies: SubscriptionBodies, on_work: Callable[[], None]
 ) -> APIRouter:
-    """Return the routes; `on_work` is called when there is something to enqueue or to send."""
+    """Return the routes of subscriptions. `on_work` is called when there is something to enqueue or to send."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
     request_schemas, patch_schemas = bodies.schemas()
     shown = bodies.shown
 
-    @router.post("", status_code=201, openapi_extra=_body(*request_schemas))
+    @router.post("", status_code=201, openapi_extra=documented_body(*request_schemas))
     async def subscribe(request: Request, key: Key, response: Response) -> dict[str, object]:
         made = await subscribing.subscribe(bodies.request(await request.body()), key)
         response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
@@ -50,7 +50,7 @@ def subscriptions_router(
     async def get(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
         return shown(await subscribing.find(subscription_id, key))
 
-    @router.patch("/{subscription_id}", openapi_extra=_body(*patch_schemas))
+    @router.patch("/{subscription_id}", openapi_extra=documented_body(*patch_schemas))
     async def change(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
         channel = subscribing.channel_of(await subscribing.find(subscription_id, key))
         return shown(await subscribing.change(subscription_id, bodies.patch(await request.body(), channel.kind), key))
@@ -59,29 +59,18 @@ def subscriptions_router(
     async def delete(subscription_id: SubscriptionId, key: Key) -> None:
         await subscribing.delete(subscription_id, key)
 
-    router.include_router(_acts_router(subscribing, bodies, on_work))
-    return router
-
-
-def _acts_router(subscribing: Subscribing, bodies: SubscriptionBodies, on_work: Callable[[], None]) -> APIRouter:
-    """Return the routes under one subscription that do something with it."""
-    router = APIRouter()
-    shown = bodies.shown
-
     @router.post("/{subscription_id}/pause")
     async def pause(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
         return shown(await subscribing.pause(subscription_id, key))
 
-    @router.post(
-        "/{subscription_id}/resume", openapi_extra=_body(ResumeRequest.model_json_schema()), response_model=None
-    )
-    async def resume(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object] | Response:
+    @router.post("/{subscription_id}/resume", openapi_extra=documented_body(ResumeRequest.model_json_schema()))
+    async def resume(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
         asked = parse(ResumeRequest, await request.body())
         resumed = await subscribing.resume(subscription_id, asked, key)
         on_work()
         return shown(resumed)
 
-    @router.post("/{subscription_id}/rotate-secret", openapi_extra=_body(RotateRequest.model_json_schema()))
+    @router.post("/{subscription_id}/rotate-secret", openapi_extra=documented_body(RotateRequest.model_json_schema()))
     async def rotate_secret(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
         asked = parse(RotateRequest, await request.body())
         made = await subscribing.rotate_secret(subscription_id, asked, key)
@@ -97,19 +86,19 @@ def _acts_router(subscribing: Subscribing, bodies: SubscriptionBodies, on_work: 
 
 
 def _cursor(subscription: Subscription) -> str:
-    """Return the place of a subscription in the list, which is in the order in which they were made."""
+    """Return the place of a subscription in the list, which is in the order of their creation."""
     return f"{to_ms(subscription.created_at):015}-{subscription.id}"
 
 
-def _body(*schemas: dict[str, Any]) -> dict[str, object]:  # Any: JSON
-    # The body is read raw, because every problem is to be told at once; the documentation has its schema all the same.
+def documented_body(*schemas: dict[str, Any]) -> dict[str, object]:  # Any: JSON
+    """Describe a body that is read raw, so that a refusal names everything that is wrong with the body."""
     inlined = [_inlined(schema, schema.pop("$defs", {})) for schema in schemas]
     schema = inlined[0] if len(inlined) == 1 else {"oneOf": inlined}
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # Any: JSON
-    """Return the schema with its definitions in place: OpenAPI would look for them elsewhere."""
+    """Return the schema with its definitions in place of the references: OpenAPI resolves references elsewhere."""
     if isinstance(schema, list):
         return [_inlined(one, definitions) for one in schema]
     if not isinstance(schema, dict):
