@@ -64,8 +64,7 @@ def batch_router(publisher: Publisher, reader: ItemReader) -> APIRouter:
             body = await reader.identified_item(line)
             key.require_source(body.source)
             receipt = await publisher.publish(body.source, body.external_id, body, actor)
-            created = receipt.changed and receipt.revision == 1
-            return LineAnswer(201 if created else 200, receipt.model_dump(include={"id", "revision", "url", "changed"}))
+            return LineAnswer(receipt.status, receipt.model_dump(include={"id", "revision", "url", "changed"}))
 
         return NdjsonExchange(answers(request.stream(), take, (RedisError, OSError, Unavailable)))
 

@@ -57,7 +57,7 @@ def items_router(
 
         async def publish() -> KeptAnswer:
             receipt = await publisher.publish(body.source, body.external_id, body, actor)
-            return KeptAnswer(_status(receipt), _content(receipt), f'"{receipt.revision}"')
+            return KeptAnswer(receipt.status, _content(receipt), f'"{receipt.revision}"')
 
         name = request.headers.get("idempotency-key")
         answered = await idempotency_keys.once(key.name, name, raw, publish) if name else await publish()
@@ -103,11 +103,7 @@ def items_router(
 
 
 def _answer(receipt: Receipt) -> JSONResponse:
-    return JSONResponse(_content(receipt), _status(receipt), headers={"ETag": f'"{receipt.revision}"'})
-
-
-def _status(receipt: Receipt) -> int:
-    return 201 if receipt.changed and receipt.revision == 1 else 200
+    return JSONResponse(_content(receipt), receipt.status, headers={"ETag": f'"{receipt.revision}"'})
 
 
 def _content(receipt: Receipt) -> dict[str, object]:

@@ -35,6 +35,11 @@ class Receipt(_Answer):
     changed: bool
     scheduled: ScheduledRevision | None = None
 
+    @property
+    def status(self) -> int:
+        """201 for an item's first revision, else 200."""
+        return 201 if self.changed and self.revision == 1 else 200
+
 
 class SentItem(_Answer):
     """The item as PUT takes it: fetched, changed and sent back, it is its next revision."""

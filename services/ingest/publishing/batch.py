@@ -1,4 +1,4 @@
-"""Many items in one request: an NDJSON line in, an NDJSON line out, in order, as they come."""
+"""A batch: an NDJSON line in, an NDJSON line out, in order, while the request is still being read."""
 
 import asyncio
 import json
@@ -11,15 +11,15 @@ from shared.model.errors import Refused, TooLarge
 from shared.runtime.background import cancelled
 
 MAX_LINES = 10_000
-# Lines in work at once: they share their syncs to disk. Each may have 1 MiB, so this bounds the memory too.
+# Lines in work at once: they share their syncs to disk. Each may have 1 MiB, so this bounds the memory, too.
 _AT_ONCE = 16
-# A line of 1 MiB may break a rule in every byte; its answer names the first of them.
-_MOST_ERRORS = 20
+# A line of 1 MiB may break a rule in every byte; its answer names the first 20 errors.
+_MAX_ERRORS = 20
 
 
 @dataclass(frozen=True)
 class LineAnswer:
-    """A line that was taken in."""
+    """The answer to a line that was taken in."""
 
     status: int
     content: dict[str, object]
@@ -34,8 +34,8 @@ async def answers(chunks: AsyncIterator[bytes], take: Take, away: Away) -> Async
     """
     Yield the answer to each line, in order, while lines still come in.
 
-    `take` publishes one line; what it raises as one of `away` means that the store is, and is answered 503. Reading
-    never waits for answers to be fetched: many clients send everything before they read anything.
+    `take` publishes one line. An exception of `away` means that the store is away, and its line is answered 503.
+    Reading the request never waits for the client to read answers: many clients send everything first.
     """
     slots = asyncio.Semaphore(_AT_ONCE)
     working: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
@@ -48,7 +48,7 @@ async def answers(chunks: AsyncIterator[bytes], take: Take, away: Away) -> Async
 
     async def read() -> None:
         try:
-            async for number, line in _numbered(lines(chunks)):
+            async for number, line in _up_to_limit(lines(chunks)):
                 await slots.acquire()
                 working.put_nowait(asyncio.create_task(work(number, line)))
         finally:
@@ -61,8 +61,8 @@ async def answers(chunks: AsyncIterator[bytes], take: Take, away: Away) -> Async
         await reader
     finally:
         await cancelled(reader)
-        in_hand = [task for task in _drained(working) if task is not None]
-        await asyncio.gather(*in_hand, return_exceptions=True)
+        unfinished = [task for task in _drained(working) if task is not None]
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 def _drained(queue: asyncio.Queue[asyncio.Task[bytes] | None]) -> Iterator[asyncio.Task[bytes] | None]:
@@ -70,10 +70,10 @@ def _drained(queue: asyncio.Queue[asyncio.Task[bytes] | None]) -> Iterator[async
         yield queue.get_nowait()
 
 
-async def _numbered(found: AsyncIterator[Line]) -> AsyncIterator[tuple[int, Line]]:
-    """Yield each line with its number; after the last that a batch may have, one refusal."""
+async def _up_to_limit(everything: AsyncIterator[Line]) -> AsyncIterator[tuple[int, Line]]:
+    """Yield each line with its number, and a refusal in the place of the first line beyond the limit."""
     number = 0
-    async for line in found:
+    async for line in everything:
         number += 1
         if number > MAX_LINES:
             yield number, TooLarge(f"a batch has {MAX_LINES} lines at most: send the rest in another")
@@ -82,7 +82,7 @@ async def _numbered(found: AsyncIterator[Line]) -> AsyncIterator[tuple[int, Line
 
 
 async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[Line]:
-    """Yield each line that is not blank; one over the limit is read past, and yielded as its refusal."""
+    """Yield each line that is not blank; a line over the limit is skipped and yielded as its refusal."""
     kept = bytearray()
     is_too_long = False
     async for chunk in chunks:
@@ -109,16 +109,16 @@ async def _answer(number: int, line: Line, take: Take, away: Away) -> bytes:
     try:
         if isinstance(line, Refused):
             raise line
-        done = await take(line)
+        taken = await take(line)
     except Refused as refused:
-        errors = refused.errors[:_MOST_ERRORS]
+        errors = refused.errors[:_MAX_ERRORS]
         problem = problem_content(refused.status, refused.title, refused.detail, errors)
-        return _spelled({"line": number, "status": refused.status, "problem": problem})
+        return _as_line({"line": number, "status": refused.status, "problem": problem})
     except away as reason:
         problem = problem_content(503, "Service unavailable", f"not known to be written, repeat it: {reason}")
-        return _spelled({"line": number, "status": 503, "problem": problem})
-    return _spelled({"line": number, "status": done.status, **done.content})
+        return _as_line({"line": number, "status": 503, "problem": problem})
+    return _as_line({"line": number, "status": taken.status, **taken.content})
 
 
-def _spelled(answer: dict[str, object]) -> bytes:
+def _as_line(answer: dict[str, object]) -> bytes:
     return json.dumps(answer, ensure_ascii=False).encode() + b"\n"
