@@ -11,10 +11,10 @@ import structlog
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from services.dev.embedded_cluster import EmbeddedCluster, embedded_cluster
 from services.dev.embedded_store import embedded_redis, find_server
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
+from tests.embedded_cluster import EmbeddedCluster, embedded_cluster
 from tests.factories import some_settings
 from tests.fakes import Clarion, a_free_port, running_clarion
 from tests.ingest_service import Ingest, running_ingest

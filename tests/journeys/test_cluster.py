@@ -14,11 +14,11 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from services.dev.embedded_cluster import EmbeddedCluster
 from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
+from tests.embedded_cluster import EmbeddedCluster
 from tests.factories import ADMIN_KEY, SECRETS_KEY, an_item, some_settings
 from tests.fakes import Clarion, Receiver, eventually, receiving, running_clarion
 from tests.journeys.processes import ROOT, a_client, answers, clarion_process, subscribed, until_readable

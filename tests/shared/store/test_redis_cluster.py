@@ -6,9 +6,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from services.dev.embedded_cluster import MASTERS, EmbeddedCluster
 from shared.store.redis_client import connect, on_masters
 from shared.store.scripts import Script
+from tests.embedded_cluster import MASTERS, EmbeddedCluster
 from tests.fakes import eventually
 
 # Five tags whose slots lie with all three masters.
