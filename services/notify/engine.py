@@ -28,7 +28,7 @@ from shared.egress.egress import open_egress
 from shared.egress.name_resolver import NameResolver
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
-from shared.runtime.stopping import StoppedTogether
+from shared.runtime.stopping import CommonStop
 from shared.store import keys
 from shared.store.janitor import Janitor, Retention
 from shared.store.streams import StreamConsumer
@@ -77,7 +77,7 @@ async def running_engine(
     subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue, channels=by_kind(channels))
     async with (
         open_egress(settings.egress_allow, settings.attempt_timeout, names) as egress,
-        StoppedTogether(stopping) as parts,
+        CommonStop(stopping) as parts,
     ):
         sender = ChannelSender(by_kind(channels), egress.post, secret_box.open)
         delivering = Delivering(

@@ -11,11 +11,11 @@ _SCHEMES = ("http", "https")
 
 
 class BlockedAddress(ClarionError):
-    """The address is in a class that callbacks never reach; CLARION_EGRESS_ALLOW opens networks."""
+    """The address is of a class that callbacks may not reach; CLARION_EGRESS_ALLOW opens networks."""
 
 
 class AddressGuard:
-    """Says of every address whether it may be reached."""
+    """Decides for each address whether callbacks may reach it."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = tuple(allowed)
@@ -27,14 +27,14 @@ class AddressGuard:
             raise BlockedAddress(f"{host} is at {address}, which is {refused}" if host else f"{address} is {refused}")
 
     def check_host(self, host: str) -> None:
-        """Raise BlockedAddress for a host that is written as an address, however oddly, and may not be reached."""
+        """Raise BlockedAddress for a host that spells a refused address, in any notation; names pass."""
         address = literal_address(host)
         if address is not None:
             self.check(address, "" if str(address) == host else host)
 
 
 def url_problem(url: str, guard: AddressGuard) -> str | None:
-    """Return what makes a URL unfit for a callback, or None. Names are resolved only when they are called."""
+    """Return why a URL cannot be a callback, or None. A name is not resolved here, but before each request."""
     try:
         parsed = URL(url)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Connections that are kept for the next request to the same server."""
+"""Idle connections, kept for the next request to the same server."""
 
 import asyncio
 import resource
@@ -9,26 +9,26 @@ from shared.egress.http_connection import HttpConnection
 
 _KEEP_SECONDS = 30.0
 _SWEEP_SECONDS = 5.0
-# Each is a file descriptor; half of them are for attempts in the air and for the rest of the process.
+# Each takes a file descriptor. The other half is for requests in progress and the rest of the process.
 _MOST_KEPT = min(2000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
 
-class _Kept(NamedTuple):
+class _IdleConnection(NamedTuple):
     connection: HttpConnection
     until: float
     """By the loop's clock."""
 
 
 class ConnectionPool:
-    """Gives out the one that was kept last, so that those in excess grow old and are closed."""
+    """Hands out the connection that was used last. So surplus connections stay idle, and are closed after 30 s."""
 
     def __init__(self) -> None:
-        self._kept: dict[Origin, list[_Kept]] = {}
+        self._kept: dict[Origin, list[_IdleConnection]] = {}
         self._count = 0
         self._sweeping: asyncio.TimerHandle | None = None
 
     def take(self, origin: Origin) -> HttpConnection | None:
-        """Return a connection to the server that is still open, or None."""
+        """Return an open connection to the server, or None."""
         kept = self._kept.get(origin)
         while kept:
             self._count -= 1
@@ -38,20 +38,20 @@ class ConnectionPool:
         return None
 
     def keep(self, origin: Origin, connection: HttpConnection) -> None:
-        """Keep the connection for a while if it is fit for another request; else it is closed."""
+        """Keep the connection for the next request. Close it if the pool is full."""
         if not connection.can_be_kept:
             return None
         if self._count >= _MOST_KEPT:
             return connection.close()
         loop = asyncio.get_running_loop()
-        self._kept.setdefault(origin, []).append(_Kept(connection, loop.time() + _KEEP_SECONDS))
+        self._kept.setdefault(origin, []).append(_IdleConnection(connection, loop.time() + _KEEP_SECONDS))
         self._count += 1
         if self._sweeping is None:
             self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep)
         return None
 
     def close(self) -> None:
-        """Close all that are kept; those in use are their users'."""
+        """Close the idle connections. Whoever uses a connection closes it."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         for kept in self._kept.values():

@@ -1,4 +1,4 @@
-"""Open connections to addresses that were checked, and to no others."""
+"""Open connections to checked addresses only."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ _ORIGINS_REMEMBERED = 10_000
 
 @dataclass(frozen=True)
 class Origin:
-    """The server that a URL is at, and how requests name it."""
+    """The server of a URL, and its Host header."""
 
     scheme: str
     host: str
@@ -32,7 +32,7 @@ class Origin:
 
 @lru_cache(_ORIGINS_REMEMBERED)
 def origin_of(url: URL) -> Origin:
-    """Return the server that an absolute URL is at. Raises ValueError if it is at none."""
+    """Return the server of an absolute URL. Raises ValueError for a URL without one."""
     if url.raw_host is None or url.port is None:
         raise ValueError(f"{url} names no server")
     host = f"[{url.raw_host}]" if ":" in url.raw_host else url.raw_host
@@ -40,7 +40,7 @@ def origin_of(url: URL) -> Origin:
 
 
 class Dialer:
-    """Resolves a name once and connects to what it checked: nothing looks the name up a second time."""
+    """Resolves a name once, checks the addresses, and connects to one of them. Nothing resolves the name again."""
 
     def __init__(self, guard: AddressGuard, names: NameResolver) -> None:
         self._guard = guard
@@ -48,7 +48,7 @@ class Dialer:
         self._tls = ssl.create_default_context()
 
     async def open(self, origin: Origin) -> HttpConnection:
-        """Return a new connection. Raises NoAnswer, which says why there is none."""
+        """Return a new connection. Raises NoAnswer with the reason."""
         try:
             addresses = await self._checked_addresses(origin.host)
             return await self._connect(origin, addresses)
@@ -67,7 +67,7 @@ class Dialer:
         if address is not None:
             return [address]
         addresses = await self._names.resolve(host)
-        # One bad address among good ones refuses the name: whoever answers so is playing.
+        # One refused address refuses the whole name: such a mixture is an attack by DNS.
         for one in addresses:
             self._guard.check(one, host)
         return addresses

@@ -1,4 +1,4 @@
-"""The one door for outgoing HTTP: only public addresses, no redirects, one deadline, a capped answer."""
+"""The only way out by HTTP: public addresses only, no redirects, one deadline for all steps, a capped answer."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from shared.egress.name_resolver import NameResolver
 
 
 class Egress:
-    """Sends requests through the guard. It keeps connections, not cookies, and trusts no environment."""
+    """Sends requests to checked addresses. It reuses connections, stores no cookies, and reads no proxy variables."""
 
     def __init__(self, dialer: Dialer, pool: ConnectionPool, deadline: timedelta) -> None:
         self._dialer = dialer
@@ -28,15 +28,15 @@ class Egress:
         """
         Return what the endpoint answers, within one deadline for everything. Raises NoAnswer.
 
-        A kept connection may be closed by its other end just as we write: that costs one immediate repetition, not an
-        attempt.
+        The server may close an idle connection while the request is on its way. Then the request is repeated once, at
+        once, over a new connection; that is not counted as an attempt.
         """
         origin = origin_of(url)
         head = _head("POST", url, origin, {**headers, "Content-Length": str(len(body))})
         return await self._in_time(origin, head + body)
 
     async def get(self, url: URL, headers: Mapping[str, str]) -> Answer:
-        """Return what is answered to a GET; else as `post`."""
+        """Like `post`, with GET."""
         origin = origin_of(url)
         return await self._in_time(origin, _head("GET", url, origin, headers))
 
@@ -54,8 +54,9 @@ class Egress:
             raise NoAnswer("timeout", f"no answer within {self._deadline_seconds:g} s") from error
 
     async def _exchange(self, connection: HttpConnection, origin: Origin, request: bytes, ends_at: float) -> Answer:
-        # A process that was frozen finds its timers and connections ready at one moment, and would send what another
-        # one has delivered since. The loop's clock stands still in a callback, so it cannot be asked.
+        # A process that was suspended finds expired timers and open connections at the same moment. Without this check
+        # it could send a delivery whose lease has ended, and which another worker has sent since. `loop.time()` does
+        # not advance within a callback; the monotonic clock does.
         left = ends_at - time.monotonic()
         if left <= 0:
             connection.close()
@@ -69,7 +70,7 @@ class Egress:
 async def open_egress(
     allowed: Sequence[Network], deadline: timedelta, names: NameResolver | None = None
 ) -> AsyncIterator[Egress]:
-    """Open the door for as long as the block runs."""
+    """Yield an Egress. Idle connections and DNS threads end with the block."""
     names = names or NameResolver()
     pool = ConnectionPool()
     try:

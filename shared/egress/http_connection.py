@@ -14,12 +14,13 @@ Failure = Literal["dns", "blocked_address", "tls", "connect", "timeout", "too_la
 
 MAX_ANSWER_BYTES = 64 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
-# Once the status is there, the rest of the answer is for people to read and lets the connection be kept.
+# After the head, wait this long for the body: it is only for people to read, and a complete one lets us reuse the
+# connection.
 _REST_SECONDS = 1.0
 
 
 class NoAnswer(ClarionError):
-    """There was no answer, for a reason that machines can read."""
+    """There was no answer; `reason` is for machines, `detail` for people."""
 
     def __init__(self, reason: Failure, detail: str) -> None:
         super().__init__(detail)
@@ -28,7 +29,7 @@ class NoAnswer(ClarionError):
 
 
 class Disconnected(NoAnswer):
-    """The other end closed the connection and had said nothing: on a kept one, perhaps just as we wrote."""
+    """The server closed the connection without a byte of answer; on a reused connection perhaps before our request."""
 
     def __init__(self) -> None:
         super().__init__("connect", "the connection was closed without an answer")
@@ -37,9 +38,9 @@ class Disconnected(NoAnswer):
 @dataclass(frozen=True)
 class Answer:
     """
-    What came back; names of headers are in lower case.
+    An HTTP response; header names are in lower case.
 
-    The status decides: a body that is too long, too slow or broken is cut, and changes nothing.
+    Only the status decides what becomes of a delivery. So a body that is too long, too slow or broken is cut off.
     """
 
     status: int
@@ -48,12 +49,12 @@ class Answer:
 
 
 class HttpConnection(asyncio.Protocol):
-    """Makes one exchange at a time. httptools, which uvicorn reads requests with, reads the answers."""
+    """One exchange at a time. httptools parses the answers, as it parses requests for uvicorn."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._asked: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._is_hastened = False
         self._received = 0
@@ -61,34 +62,33 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def can_be_kept(self) -> bool:
-        """Whether the last answer came whole and the connection is still there for another request."""
+        """Whether the last answer was complete and the connection is open, so that it can take another request."""
         return self._is_whole and self._transport is not None and not self._transport.is_closing()
 
     async def exchange(self, request: bytes, seconds: float) -> Answer:
         """
-        Write the request and return its answer; when the time is up, one whose status is there is cut short.
+        Write the request and return its answer. If the time is up after the head, return it with a part of the body.
 
-        Raises NoAnswer, Disconnected if not one byte came, and TimeoutError. The connection is closed unless it can be
-        kept.
+        Raises NoAnswer (Disconnected if no byte came) and TimeoutError. The connection is closed unless it can be kept.
         """
         if self._transport is None or self._transport.is_closing():
             raise Disconnected
         loop = asyncio.get_running_loop()
         self._begin_answer()
         self._received = 0
-        self._asked = loop.create_future()
+        self._answer = loop.create_future()
         self._deadline = loop.call_later(seconds, self._on_deadline)
         self._transport.write(request)
         try:
-            return await self._asked
+            return await self._answer
         finally:
-            self._asked = None
+            self._answer = None
             self._deadline.cancel()
             if not self.can_be_kept:
                 self.close()
 
     def close(self) -> None:
-        """Let go of the connection at once, without waiting for its other end."""
+        """Abort the connection."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -105,8 +105,8 @@ class HttpConnection(asyncio.Protocol):
             self._fail(NoAnswer("connect", str(exc) if exc else "the connection was closed in the middle of an answer"))
 
     def data_received(self, data: bytes) -> None:
-        if self._asked is None or self._asked.done():
-            # What nobody asked for would pass for the answer to the next request.
+        if self._answer is None or self._answer.done():
+            # Unrequested bytes would be taken for the answer to the next request.
             self._is_whole = False
             return self.close()
         self._received += len(data)
@@ -120,12 +120,12 @@ class HttpConnection(asyncio.Protocol):
             return self._succeed() if self._has_head else self._fail(NoAnswer("connect", f"not HTTP: {error}"))
         if not self._has_head and self._received > _MAX_HEAD_BYTES:
             return self._fail_too_large()
-        if self._has_head and not self._asked.done():
+        if self._has_head and not self._answer.done():
             self._hasten()
         return None
 
     def on_message_begin(self) -> None:
-        # A second answer to one request: no later answer on this connection could be told from it.
+        # Two answers to one request: later answers could no longer be matched with their requests.
         self._is_whole = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -147,12 +147,12 @@ class HttpConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._is_interim:
             return self._begin_answer()
-        self._is_whole = self._parser.should_keep_alive() and self._asked is not None and not self._asked.done()
+        self._is_whole = self._parser.should_keep_alive() and self._answer is not None and not self._answer.done()
         return self._succeed()
 
     @property
     def _is_interim(self) -> bool:
-        """Whether the status announces another answer (RFC 9110, section 15.2); 101 was not asked for and is final."""
+        """Whether another answer follows this one (RFC 9110, section 15.2). 101 is final: nobody asks for it."""
         return 100 <= self._status < 200 and self._status != 101
 
     def _begin_answer(self) -> None:
@@ -165,7 +165,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_hastened = False
 
     def _hasten(self) -> None:
-        """Give the rest of the answer a second, or less if less is left."""
+        """Shorten the deadline to one second from now."""
         if self._is_hastened or self._deadline is None:
             return
         self._is_hastened = True
@@ -180,12 +180,12 @@ class HttpConnection(asyncio.Protocol):
             self._fail(TimeoutError())
 
     def _succeed(self) -> None:
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_result(Answer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(Answer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
 
     def _fail_too_large(self) -> None:
         self._fail(NoAnswer("too_large", "the answer's header is too long"))
 
     def _fail(self, error: NoAnswer | TimeoutError) -> None:
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_exception(error)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)

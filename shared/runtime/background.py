@@ -1,4 +1,4 @@
-"""Work that goes on beside a service, and ends with it."""
+"""Tasks that run beside a service and end with it."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger()
 
-# What is in hand when we are told to stop gets so long, before a supervisor's usual 10 s are over.
+# Work in hand may take this long after the signal to stop. Supervisors usually kill after 10 s.
 GRACE_SECONDS = 8
 _BROKEN_EXIT = 70
 _CANCEL_AGAIN_SECONDS = 0.2
@@ -19,7 +19,7 @@ _CANCEL_AGAIN_SECONDS = 0.2
 
 @contextlib.asynccontextmanager
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run the work while the block runs. A part that fails ends the process: a service must not go on half alive."""
+    """Run the tasks while the block runs. If one fails, the process ends: a service must not go on without it."""
     tasks = [begun(one) for one in work]
     try:
         yield
@@ -28,15 +28,15 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Return the work as a task that somebody else ends; if it fails, the process does."""
-    # Not a coroutine around it: one that is cancelled before its first step would never begin the work, nor close it.
+    """Start a task that the caller ends. If it fails, the process ends."""
+    # No coroutine around it: cancelled before its first step, that would neither start nor close the inner one.
     task = asyncio.create_task(work)
     task.add_done_callback(_end_process_if_failed)
     return task
 
 
 async def repeated(step: Callable[[], Awaitable[object]], every_seconds: float, complaint: str) -> None:
-    """Take the step now and ever again, until cancelled. While the store is away, `complaint` is logged each time."""
+    """Call `step` again and again, until cancelled. A step that cannot reach the store is logged as `complaint`."""
     while True:
         try:
             await step()
@@ -47,10 +47,10 @@ async def repeated(step: Callable[[], Awaitable[object]], every_seconds: float, 
 
 async def cancelled(*tasks: asyncio.Task[Any]) -> None:
     """
-    Cancel the tasks and return once they have ended.
+    Cancel the tasks and return when they have ended.
 
-    Once is not enough: until Python 3.12, `asyncio.wait_for` (redis-py sends every command in one) loses a
-    cancellation that comes in the moment its work is done, and the task goes on for ever.
+    They are cancelled again every 0.2 s. Until Python 3.12 `asyncio.wait_for`, in which redis-py sends every command,
+    loses a cancellation that arrives in the moment when its work is done.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:

@@ -1,4 +1,4 @@
-"""End several things at one moment, and wait for an event no longer than a time."""
+"""Stop several parts of a service at the same moment; wait for an event with a limit."""
 
 import asyncio
 import math
@@ -21,12 +21,12 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-class StoppedTogether:
+class CommonStop:
     """
-    Holds parts that are left at one moment: when `stopping` is set, or the block ends.
+    Context managers that are entered one by one and left all at once: when `stopping` is set, or the block ends.
 
-    Each gives what is in hand a grace; one after the other they would need more than the 10 s of a supervisor. What has
-    not ended by then, because the store hangs, is cancelled.
+    Each part gives its work in hand up to 8 s. One after the other they would need more than the 10 s of a supervisor.
+    A part that has not ended after 8 s is cancelled.
     """
 
     def __init__(self, stopping: asyncio.Event) -> None:
@@ -35,7 +35,7 @@ class StoppedTogether:
         self._stopped_at = math.inf
 
     async def enter(self, part: AbstractAsyncContextManager[_Entered]) -> _Entered:
-        """Start the part and return what it yields."""
+        """Enter the part and return the value that it yields."""
         entered: asyncio.Future[_Entered] = asyncio.get_running_loop().create_future()
         self._held.append(asyncio.create_task(self._hold(part, entered)))
         return await entered
@@ -58,7 +58,7 @@ class StoppedTogether:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopping.set()
-        await asyncio.sleep(0)  # each notes when it was told
+        await asyncio.sleep(0)  # let each part note the time
         left = min(GRACE_SECONDS, self._stopped_at + GRACE_SECONDS - time.monotonic())
         if self._held:
             await asyncio.wait(self._held, timeout=max(0.0, left))

@@ -1,9 +1,9 @@
 """
 OpenTelemetry traces: one from a request through both streams to each attempt of a delivery.
 
-Events carry the id of their trace and nothing of its spans. The span of a step has an id that is made of what the step
-is about: so the next one, in another service and perhaps hours later, knows its parent without being told. Nothing is
-done, and nothing imported, unless OTEL_EXPORTER_OTLP_ENDPOINT says where traces go.
+Events carry the id of their trace, not of its spans. A span's id is a hash of the step and of what it is done to. So
+the next step, in another service and perhaps hours later, can compute the id of its parent. Without
+OTEL_EXPORTER_OTLP_ENDPOINT nothing is recorded, and OpenTelemetry is not imported.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-# What the last spans get to leave when a service stops.
+# How long a stopping service waits for the last spans to be sent.
 _FAREWELL_SECONDS = 1
 
 _export: "TraceExport | None" = None
@@ -30,7 +30,7 @@ _export: "TraceExport | None" = None
 
 @contextlib.contextmanager
 def exporting(service: str) -> Iterator[None]:
-    """Send traces while the block runs, where the environment says where to."""
+    """Send traces while the block runs, if the environment names a collector."""
     global _export  # noqa: PLW0603 - a process has one place for its traces, as it has for its logs
     if not any(os.environ.get(name) for name in ENDPOINTS):
         yield
@@ -60,20 +60,20 @@ def record(
     **attributes: Attribute,
 ) -> None:
     """
-    Note a step that is over by now.
+    Record a step that has ended.
 
-    `after` is the step that it follows; None where a request led here that is being answered, or only time.
-    `is_request` says that somebody else was asked to do something, `error` names what went wrong.
+    `after` is the step before it; None for the first step of a request, and of an embargo that has ended. `is_request`
+    tells that the step is a request to another system; `error` names its failure.
     """
     if _export is not None:
         _export.record(step, trace_id, began_ns, after, attributes, is_request=is_request, error=error)
 
 
 def is_on() -> bool:
-    """Whether anybody traces."""
+    """Whether traces are exported."""
     return _export is not None
 
 
 def current_trace_id() -> str | None:
-    """Return the id of the trace that the request in hand belongs to, or None where nobody traces."""
+    """Return the trace id of the current request, or None if traces are not exported."""
     return _export.current_trace_id() if _export is not None else None
