@@ -35,7 +35,7 @@ from services.render.search.service import Search
 from services.render.theme.standing_pages import StandingPages, load_standing_pages
 from services.render.theme.theme import Theme
 from services.render.web.answers import SiteAnswers
-from services.render.web.site import SiteRoutes
+from services.render.web.site import SitePaths, site_router
 from shared.model.errors import ClarionError
 from shared.model.kinds.kind import SectionKind
 from shared.model.kinds.section_kinds import SECTION_KINDS
@@ -170,5 +170,5 @@ def assemble(
         rebuild=Rebuild(redis, edition, output, RebuildTools(Preparation(reader, items, sitemaps), writer, search)),
         ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
         search=search,
-        routes=[search_router(search, edition, answers), SiteRoutes(output, store, edition, answers).router],
+        routes=[search_router(search, edition, answers), site_router(SitePaths(output, store, edition, answers))],
     )

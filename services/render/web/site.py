@@ -31,8 +31,19 @@ _CONTENT_TYPES = {
 }
 
 
-class SiteRoutes:
-    """Answers for every path of the site."""
+def site_router(paths: "SitePaths") -> APIRouter:
+    """Return the route of every path of the site."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
+    async def get(request: Request) -> Response:
+        return await paths.answer(request)
+
+    return router
+
+
+class SitePaths:
+    """Answers requests for the paths of the site."""
 
     def __init__(self, output: Output, store: ItemStore, edition: Edition, answers: SiteAnswers) -> None:
         self._output = output
@@ -42,10 +53,8 @@ class SiteRoutes:
         self._base_url = edition.base_url
         self._content_types = _CONTENT_TYPES | {f".{one.name}": one.content_type for one in edition.feed_formats}
         self._answers = answers
-        self.router = APIRouter(include_in_schema=False)
-        self.router.add_api_route("/{path:path}", self.get, methods=["GET", "HEAD"])
 
-    async def get(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Return the page, or what became of it: 301 moved, 410 withdrawn, 404 never there."""
         path = request.url.path
         if path == "/":
