@@ -10,16 +10,18 @@ from redis.asyncio import Redis
 
 from services.notify.channels.base import AnyChannel, ChannelSender, by_kind
 from services.notify.channels.registry import CHANNELS
-from services.notify.delivery.attempt import Delivering
+from services.notify.delivery.attempt import DeliveryAttempts
 from services.notify.delivery.disabled_notices import Notices
+from services.notify.delivery.due_deliveries import DueDeliveries
 from services.notify.delivery.erasure import DeliveryErasing
+from services.notify.delivery.lease_loop import LeaseLoop
 from services.notify.delivery.log_consumer import GROUP, LogConsumer
 from services.notify.delivery.queue import DeliveryQueue, QueueRules
 from services.notify.delivery.replay_worker import Replaying
 from services.notify.delivery.replays import ReplayStore
 from services.notify.delivery.shard_advance import ShardAdvance
-from services.notify.delivery.worker import DeliveryWorker
 from services.notify.log.event_log import EventLog, passed_by
+from services.notify.model.delivery import DeliveryLease, Settlement
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.subscriptions.service import Subscribing
 from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
@@ -49,7 +51,7 @@ class Engine:
     subscribing: Subscribing
     consumer: LogConsumer
     stream: StreamConsumer
-    worker: DeliveryWorker
+    deliveries: LeaseLoop[DeliveryLease, Settlement]
     websub: WebSub
     replays: ReplayStore
     replaying: Replaying
@@ -58,7 +60,7 @@ class Engine:
     def on_work(self) -> None:
         """Look at once for what a caller asked for."""
         self.consumer.ring()
-        self.worker.ring()
+        self.deliveries.ring()
 
 
 @contextlib.asynccontextmanager
@@ -80,16 +82,16 @@ async def running_engine(
         CommonStop(stopping) as parts,
     ):
         sender = ChannelSender(by_kind(channels), egress.post, secret_box.open)
-        delivering = Delivering(
+        attempts = DeliveryAttempts(
             sender.send,
             event_log,
             settings.retry_schedule,
             disable=subscribing.disable,
             pause=subscribing.pause_for,
         )
-        queue = DeliveryQueue(redis, _rules(settings))
-        worker = DeliveryWorker(queue, store, delivering.attempt, subscribing.on_failing)
-        consumer = LogConsumer(redis, store, event_log, advance, worker.ring)
+        due = DueDeliveries(DeliveryQueue(redis, _rules(settings)), store, subscribing.on_failing)
+        deliveries = LeaseLoop("deliveries", due, attempts)
+        consumer = LogConsumer(redis, store, event_log, advance, deliveries.ring)
         websub = assemble_websub(redis, settings, egress, secret_box)
         consumer.follow(websub.marking.to_end)
         stream = StreamConsumer(
@@ -106,15 +108,15 @@ async def running_engine(
         passed = passed_by([store.passed_by_all, websub.store.passed_by_all])
         tidying = background(Janitor(redis, retention, passed).run())
         replays = ReplayStore(redis, store, event_log)
-        replaying = Replaying(redis, store, event_log, replays, worker.ring)
-        notices = Notices(store, advance.enqueue, worker.ring)
-        for part in (*websub.running(), worker.running(), consumer.running(), stream.running(), tidying):
+        replaying = Replaying(redis, store, event_log, replays, deliveries.ring)
+        notices = Notices(store, advance.enqueue, deliveries.ring)
+        for part in (*websub.running(), deliveries.running(), consumer.running(), stream.running(), tidying):
             await parts.enter(part)
         erasing = DeliveryErasing(redis, store, settings.attempt_timeout + _LEASE_MARGIN)
         for part in (replaying.running(), notices.running(), erasing.running()):
             await parts.enter(part)
         yield Engine(
-            store, event_log, advance, subscribing, consumer, stream, worker, websub, replays, replaying, stopping
+            store, event_log, advance, subscribing, consumer, stream, deliveries, websub, replays, replaying, stopping
         )
 
 

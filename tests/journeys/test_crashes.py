@@ -34,9 +34,9 @@ STEPS = [
     "services.render.pipeline.consumer:ItemEventConsumer._observe",
     "services.notify.delivery.log_consumer:LogConsumer.on_entries",
     "services.notify.delivery.shard_advance:ShardAdvance._write_plan",
-    "services.notify.delivery.attempt:Delivering.attempt",
+    "services.notify.delivery.attempt:DeliveryAttempts.attempt",
     "services.notify.channels.webhook:WebhookChannel.send",
-    "services.notify.delivery.attempt:Delivering._count_time_of",
+    "services.notify.delivery.attempt:DeliveryAttempts._count_time_of",
 ]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.notify.channels.http_post import Post, SendResult
 from services.notify.channels.signing import SigningKey, signing_key
-from services.notify.model.delivery import Attempt, Delivered, Delivery, Outcome, TryAgain
+from services.notify.model.delivery import Attempt, Delivery, Outcome, Success, TryAgain
 from services.notify.model.subscription import Subscription
 from shared.egress.address_guard import AddressGuard
 from shared.model.ids import SubscriptionId
@@ -165,6 +165,6 @@ class ChannelSender:
 def _trace(step: Step, delivery: Delivery, message: Message, began_ns: int, outcome: Outcome) -> None:
     # A ping stands in no log: nothing came before it.
     after = Step("announce", delivery.event_id) if delivery.body is None else None
-    error = None if isinstance(outcome, Delivered) else outcome.reason
+    error = None if isinstance(outcome, Success) else outcome.reason
     number = delivery.attempts + 1
     tracing.record(step, message.trace_id, began_ns, after=after, is_request=True, error=error, attempt=number)

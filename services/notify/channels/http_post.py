@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from yarl import URL
 
-from services.notify.model.delivery import LONGEST_RETRY_AFTER, Delivered, GiveUp, Outcome, TryAgain
+from services.notify.model.delivery import LONGEST_RETRY_AFTER, GiveUp, Outcome, Success, TryAgain
 from shared.egress.http_connection import Answer, NoAnswer
 
 USER_AGENT = f"Clarion/{version('clarion')}"
@@ -27,7 +27,7 @@ async def post_once(post: Post, url: URL, headers: Mapping[str, str], body: byte
         return TryAgain(error.reason, error.detail), ""
     retry_after = answer.headers.get("retry-after")
     outcome = outcome_of(answer.status, parse_retry_after(retry_after, datetime.now(UTC)) if retry_after else None)
-    if isinstance(outcome, Delivered):
+    if isinstance(outcome, Success):
         return outcome, ""
     return outcome, answer.body[:_ANSWER_KEPT_BYTES].decode("utf-8", "replace")
 
@@ -39,7 +39,7 @@ def outcome_of(status: int, retry_after: timedelta | None = None) -> Outcome:
     Only 2xx is success: a redirect is not followed, so it is a failure. 410 means never again.
     """
     if 200 <= status < 300:
-        return Delivered(status)
+        return Success(status)
     if status == HTTPStatus.GONE:
         return GiveUp("status", "the endpoint answered 410: it is gone", status, disables=True)
     return TryAgain("status", f"the endpoint answered {status}", status, retry_after)

@@ -1,4 +1,4 @@
-"""The story of one attempt: find the event, send it, decide what becomes of the delivery."""
+"""One attempt of a delivery: find the event, send it, decide what becomes of the delivery."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,15 +13,14 @@ from services.notify.delivery.retry_schedule import next_delay
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import (
     Attempt,
-    Delivered,
+    Burial,
     Delivery,
-    Done,
-    Dropped,
+    DeliveryLease,
     GiveUp,
-    HandedBack,
-    Lease,
+    HandBack,
     Retry,
     Settlement,
+    Success,
     TryAgain,
     outcome_name,
 )
@@ -37,8 +36,8 @@ Send = Callable[[Delivery, Subscription, Message], Awaitable[Attempt]]
 Stop = Callable[[SubscriptionId, str], Awaitable[None]]
 
 
-class Delivering:
-    """Makes attempts. `disable` and `pause` are called when an endpoint shall get nothing more for now."""
+class DeliveryAttempts:
+    """Makes the attempts of deliveries; calls `disable` or `pause` when an endpoint must get nothing more for now."""
 
     def __init__(
         self, send: Send, event_log: EventLog, schedule: Sequence[timedelta], *, disable: Stop, pause: Stop
@@ -50,20 +49,30 @@ class Delivering:
         self._pause = pause
         self._random = Random()  # noqa: S311 - it spreads retries, it guards nothing
 
-    async def attempt(self, lease: Lease, subscription: Subscription) -> Settlement:
+    async def attempt(self, lease: DeliveryLease) -> Settlement:
         """Try the leased delivery once and return what shall become of it."""
-        attempt = await self._attempted(lease.delivery, subscription)
-        if isinstance(attempt.outcome, Delivered):
+        attempt = await self._attempted(lease.delivery, lease.subscription)
+        if isinstance(attempt.outcome, Success):
             # No line in the log: the metrics count it and the attempts list it, and a line is a tenth of all the work.
-            _heard.inc()
+            _succeeded.inc()
             self._count_time_of(lease.delivery)
-            return Settlement(lease, Done(), lease.delivery, attempt)
+            return Settlement(lease, attempt.outcome, lease.delivery, attempt)
         after = lease.delivery.after_attempt()
         verdict, attempt = self._decided(attempt.outcome, attempt, after)
-        if isinstance(verdict, Dropped):
-            verdict, after = await self._given_up(subscription, attempt, after, verdict)
-        _tell(subscription, after, attempt, verdict)
+        if isinstance(verdict, Burial):
+            verdict, after = await self._given_up(lease.subscription, attempt, after, verdict)
+        _tell(lease.subscription, after, attempt, verdict)
         return Settlement(lease, verdict, after, attempt)
+
+    def interrupted(self, lease: DeliveryLease) -> Settlement:
+        """Return the settlement of an attempt that was cut off because its process stops."""
+        outcome = TryAgain("interrupted", "the worker stopped")
+        attempt = Attempt(lease.attempts + 1, lease.leased_ms, int(time.time() * 1000) - lease.leased_ms, outcome)
+        return Settlement(lease, HandBack(), lease.delivery, attempt)
+
+    def is_good(self, settlement: Settlement) -> bool:
+        """Whether the endpoint answered 2xx."""
+        return isinstance(settlement.verdict, Success)
 
     def _count_time_of(self, delivery: Delivery) -> None:
         """Count what the item took to its page, and the delivery from its queue; not the time before a replay."""
@@ -77,7 +86,7 @@ class Delivering:
 
     async def _attempted(self, delivery: Delivery, subscription: Subscription) -> Attempt:
         if delivery.attempts > len(self._schedule):
-            # Only interruptions get here: whoever had it in hand was gone every time.
+            # Only interruptions lead here: each process that leased the delivery was gone before it settled.
             return _without_sending(delivery, GiveUp("interrupted", "every worker that had it was gone"))
         message = await self._message(delivery)
         if message is None:
@@ -92,17 +101,17 @@ class Delivering:
 
     def _decided(
         self, outcome: TryAgain | GiveUp, attempt: Attempt, delivery: Delivery
-    ) -> tuple[Retry | Dropped, Attempt]:
+    ) -> tuple[Retry | Burial, Attempt]:
         if isinstance(outcome, GiveUp):
-            return Dropped(outcome.reason), attempt
+            return Burial(outcome.reason), attempt
         wait = next_delay(delivery.attempts, outcome, self._schedule, self._random)
         if wait is not None:
             return Retry(wait), attempt
-        return Dropped(outcome.reason), replace(attempt, outcome=GiveUp(outcome.reason, outcome.detail, outcome.status))
+        return Burial(outcome.reason), replace(attempt, outcome=GiveUp(outcome.reason, outcome.detail, outcome.status))
 
     async def _given_up(
-        self, subscription: Subscription, attempt: Attempt, delivery: Delivery, verdict: Dropped
-    ) -> tuple[Retry | Dropped, Delivery]:
+        self, subscription: Subscription, attempt: Attempt, delivery: Delivery, verdict: Burial
+    ) -> tuple[Retry | Burial, Delivery]:
         """Tell what giving up does to the subscription; the head of an ordered one is kept, never skipped."""
         outcome = attempt.outcome
         if isinstance(outcome, GiveUp) and outcome.disables:
@@ -114,22 +123,14 @@ class Delivering:
         return Retry(timedelta(0)), replace(delivery, attempts=0)
 
 
-def interrupted(lease: Lease, began_ms: int) -> Settlement:
-    """Return the settlement of an attempt that was cut off because its worker stops."""
-    now_ms = int(time.time() * 1000)
-    outcome = TryAgain("interrupted", "the worker stopped")
-    attempt = Attempt(lease.delivery.attempts + 1, began_ms, now_ms - began_ms, outcome)
-    return Settlement(lease, HandedBack(), lease.delivery, attempt)
-
-
 def _without_sending(delivery: Delivery, outcome: GiveUp) -> Attempt:
     return Attempt(delivery.attempts + 1, int(time.time() * 1000), 0, outcome)
 
 
-def _tell(subscription: Subscription, delivery: Delivery, attempt: Attempt, verdict: Retry | Dropped) -> None:
+def _tell(subscription: Subscription, delivery: Delivery, attempt: Attempt, verdict: Retry | Burial) -> None:
     outcome = attempt.outcome
     metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=outcome.reason).inc()
-    if isinstance(verdict, Dropped):
+    if isinstance(verdict, Burial):
         metrics.dead_letters_total.labels(stream="deliveries").inc()
     log.info(
         "delivery.failed",
@@ -144,4 +145,4 @@ def _tell(subscription: Subscription, delivery: Delivery, attempt: Attempt, verd
     )
 
 
-_heard = metrics.deliveries_total.labels(outcome="delivered", reason="")
+_succeeded = metrics.deliveries_total.labels(outcome="delivered", reason="")

@@ -1,98 +1,110 @@
-"""Attempts in the air: each is seen through whatever comes of it, and at the end all get a grace to land."""
+"""Attempts that hold a slot or wait for one: each gets its end, and at a stop all get a grace."""
 
 import asyncio
 import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
-from services.notify.delivery.concurrency import AttemptSlots, UnderWay
+from services.notify.delivery.concurrency import AttemptSlots, RunningAttempt
+from services.notify.model.delivery import Lease
 from shared.model.ids import SubscriptionId
 
 log = structlog.get_logger()
 
-_Settled = TypeVar("_Settled")
+LeaseT = TypeVar("LeaseT", bound=Lease)
+SettlementT = TypeVar("SettlementT")
+_LeaseT_contra = TypeVar("_LeaseT_contra", bound=Lease, contravariant=True)
 
-# After the grace, the store gets so long to hear what was handed back; leases end by themselves if it does not.
+# How long the store gets, after the grace, to settle what was handed back. If it does not, the leases expire.
 HAND_BACK_SECONDS = 0.6
+# A lease is 5 s longer than its attempt may take. A process that was frozen for longer than this must not begin: by
+# then another process may have leased the delivery, and an ordered endpoint may have got later ones.
+_TOO_LATE_SECONDS = 4.0
 
 
-@dataclass(frozen=True)
-class Flight(Generic[_Settled]):
+class AttemptMaker(Protocol[_LeaseT_contra, SettlementT]):
+    """Makes attempts of one kind of work."""
+
+    async def attempt(self, lease: _LeaseT_contra) -> SettlementT:
+        """Try once and return what shall become of the leased work."""
+        ...
+
+    def interrupted(self, lease: _LeaseT_contra) -> SettlementT:
+        """Return the settlement of an attempt that was cut off, or never began."""
+        ...
+
+    def is_good(self, settlement: SettlementT) -> bool:  # noqa: ARG002 - a default
+        """Whether the endpoint did well, and may get more attempts at a time. By default it never may."""
+        return False
+
+
+class AttemptsInFlight(Generic[LeaseT, SettlementT]):
     """
-    An attempt, and who is given what to settle after it.
+    The attempts of one process. An endpoint that may get no more for now holds up no other endpoint.
 
-    `land` is not called for one that broke: its lease runs out, and that counts as an attempt, so it comes to an end.
-    """
-
-    under_way: UnderWay
-    attempt: Callable[[], Awaitable[_Settled]]
-    hand_back: Callable[[], _Settled]
-    land: Callable[[_Settled], None]
-
-
-class Flights(Generic[_Settled]):
-    """
-    What one worker has in the air, and what waits in its hand for a slot.
-
-    A mistake of ours costs the delivery an attempt, and no other one anything.
+    If `attempt` fails with an unexpected exception, nothing is collected. The lease expires, the queue counts a failed
+    attempt, and retries stay bounded.
     """
 
     def __init__(
-        self, slots: AttemptSlots, is_good: Callable[[_Settled], bool], on_landing: Callable[[], None]
+        self,
+        slots: AttemptSlots,
+        maker: AttemptMaker[LeaseT, SettlementT],
+        *,
+        collect: Callable[[SettlementT], None],
+        on_end: Callable[[], None],
     ) -> None:
+        """Give each settlement to `collect`; call `on_end` after every attempt."""
         self._slots = slots
-        self._is_good = is_good
-        self._on_landing = on_landing
-        # By endpoint; one that has to bear no more than flies already holds up no other.
-        self._waiting: dict[SubscriptionId, deque[Flight[_Settled]]] = {}
-        # When the oldest of those in the air may have to leave its quick slot to those that wait.
+        self._maker = maker
+        self._collect = collect
+        self._on_end = on_end
+        self._waiting: dict[SubscriptionId, deque[RunningAttempt[LeaseT]]] = {}
+        # Rings when the oldest running attempt may have to give its quick slot to a waiting one.
         self._alarm: asyncio.TimerHandle | None = None
-        self.in_hand = 0
-        """How many wait for a slot."""
 
-    def begin(self, flight: Flight[_Settled]) -> None:
-        """Let it fly as soon as there is a slot."""
-        endpoint = flight.under_way.lease.subscription_id
-        if endpoint not in self._waiting and self._slots.may_begin(endpoint):
-            return self._begin(flight)
-        self._waiting.setdefault(endpoint, deque()).append(flight)
-        self.in_hand += 1
-        return self._look_again_in_time()
+    def begin(self, lease: LeaseT, leased: float) -> None:
+        """Begin an attempt as soon as there is a slot; the lease was asked for at `leased` (monotonic)."""
+        attempt = RunningAttempt(lease, leased)
+        if lease.endpoint not in self._waiting and self._slots.may_begin(lease.endpoint):
+            return self._begin(attempt)
+        self._waiting.setdefault(lease.endpoint, deque()).append(attempt)
+        self._slots.prefetched += 1
+        return self._set_alarm()
 
     def begin_waiting(self) -> None:
-        """Move what is no longer quick to the slow slots, and let those fly for which there is a slot now."""
+        """Move attempts that are no longer quick to the slow slots, and begin those for which there is a slot now."""
         self._slots.move_slow()
         emptied = []
-        for endpoint, flights in self._waiting.items():
-            while flights and self._slots.may_begin(endpoint):
-                self.in_hand -= 1
-                self._begin(flights.popleft())
-            if not flights:
+        for endpoint, attempts in self._waiting.items():
+            while attempts and self._slots.may_begin(endpoint):
+                self._slots.prefetched -= 1
+                self._begin(attempts.popleft())
+            if not attempts:
                 emptied.append(endpoint)
             if self._slots.free_quick <= 0:
                 break
         for endpoint in emptied:
             del self._waiting[endpoint]
-        self._look_again_in_time()
+        self._set_alarm()
 
     async def finish(self, ends: float, settle: Callable[[], Awaitable[None]]) -> None:
-        """Wait for what is in the air and settle it as it lands; at `ends` (monotonic) cut off the rest."""
+        """Wait for the running attempts and settle each as it ends; at `ends` (monotonic) cut off the rest."""
         if self._alarm is not None:
             self._alarm.cancel()
-        held, self._waiting, self.in_hand = self._waiting, {}, 0
-        for flights in held.values():
-            for flight in flights:
-                flight.land(flight.hand_back())
-        while (tasks := self._in_the_air()) and time.monotonic() < ends:
+        waiting, self._waiting, self._slots.prefetched = self._waiting, {}, 0
+        for attempts in waiting.values():
+            for attempt in attempts:
+                self._collect(self._maker.interrupted(attempt.lease))
+        while (tasks := self._tasks()) and time.monotonic() < ends:
             await asyncio.wait(tasks, timeout=ends - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
             await settle()
-        late = self._in_the_air()
+        late = self._tasks()
         for task in late:
             task.cancel()
         if late:
@@ -100,7 +112,7 @@ class Flights(Generic[_Settled]):
             log.info("attempts.handed_back", count=len(late))
         await settle()
 
-    def _look_again_in_time(self) -> None:
+    def _set_alarm(self) -> None:
         if self._alarm is None and self._waiting and self._slots.next_move < math.inf:
             seconds = max(0.0, self._slots.next_move - time.monotonic())
             self._alarm = asyncio.get_running_loop().call_later(seconds, self._on_alarm)
@@ -109,28 +121,31 @@ class Flights(Generic[_Settled]):
         self._alarm = None
         self.begin_waiting()
 
-    def _begin(self, flight: Flight[_Settled]) -> None:
-        self._slots.begin(flight.under_way)
-        flight.under_way.task = asyncio.create_task(self._fly(flight))
+    def _begin(self, attempt: RunningAttempt[LeaseT]) -> None:
+        self._slots.begin(attempt)
+        attempt.task = asyncio.create_task(self._run(attempt))
 
-    async def _fly(self, flight: Flight[_Settled]) -> None:
-        under_way, is_good = flight.under_way, False
+    async def _run(self, attempt: RunningAttempt[LeaseT]) -> None:
+        lease, is_good = attempt.lease, False
         try:
-            settled = await flight.attempt()
-            is_good = self._is_good(settled)
-            flight.land(settled)
+            if time.monotonic() - attempt.leased > _TOO_LATE_SECONDS:
+                settlement = self._maker.interrupted(lease)
+            else:
+                settlement = await self._maker.attempt(lease)
+            is_good = self._maker.is_good(settlement)
+            self._collect(settlement)
         except asyncio.CancelledError:
-            flight.land(flight.hand_back())
+            self._collect(self._maker.interrupted(lease))
         except (RedisError, OSError) as error:
-            log.warning("attempt.handed_back", delivery_id=under_way.lease.delivery.id, reason=repr(error))
-            flight.land(flight.hand_back())
+            log.warning("attempt.handed_back", **lease.log_fields, reason=repr(error))
+            self._collect(self._maker.interrupted(lease))
         except Exception:
-            log.exception("attempt.broken", delivery_id=under_way.lease.delivery.id)
+            log.exception("attempt.broken", **lease.log_fields)
         finally:
-            self._slots.end(under_way, is_good=is_good)
+            self._slots.end(attempt, is_good=is_good)
             if self._waiting:
                 self.begin_waiting()
-            self._on_landing()
+            self._on_end()
 
-    def _in_the_air(self) -> "list[asyncio.Task[None]]":
-        return [one.task for one in self._slots.under_way if one.task is not None]
+    def _tasks(self) -> "list[asyncio.Task[None]]":
+        return [attempt.task for attempt in self._slots.running if attempt.task is not None]

@@ -11,19 +11,18 @@ from redis.asyncio import Redis
 
 from services.notify.model.delivery import (
     LONGEST_RETRY_AFTER,
-    Delivered,
+    Burial,
     Delivery,
-    Done,
-    Dropped,
-    HandedBack,
-    Lease,
+    DeliveryLease,
+    HandBack,
     Outcome,
     Retry,
     Settlement,
+    Success,
     TryAgain,
 )
 from services.notify.model.subscription import Subscription
-from shared.model.ids import DeliveryId, SubscriptionId
+from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard, delivery_tally
 from shared.store.scripts import Call, Script, lua_places, run
 
@@ -36,15 +35,15 @@ _HEADS = 64
 
 
 @dataclass(frozen=True)
-class Look:
-    """An endpoint to look at for due deliveries, with what the script must know of it."""
+class EndpointQuery:
+    """An endpoint that deliveries may be leased from, with what lease_due.lua must know of it."""
 
     subscription: Subscription
     is_slow: bool
     at_once: int
 
-    def spelled(self) -> tuple[str | int, ...]:
-        """Return it as lease_due.lua reads it."""
+    def to_json(self) -> tuple[str | int, ...]:
+        """Return the query as lease_due.lua reads it."""
         one = self.subscription
         at_once = 1 if one.ordered else self.at_once
         return one.id, one.state == "active", one.ordered, at_once, self.is_slow, one.max_per_second or 0
@@ -52,39 +51,37 @@ class Look:
 
 @dataclass(frozen=True)
 class ShardTurn:
-    """What to do with one shard in a turn: settle, and lease from the endpoints looked at if `version` is given."""
+    """What to do with one shard in a turn: settle; and lease, if the mirror's `version` is given."""
 
     shard: Shard
     settlements: Sequence[Settlement] = ()
-    looks: Sequence[Look] = ()
+    queries: Sequence[EndpointQuery] = ()
     version: int | None = None
     quick: int = 0
     slow: int = 0
     each: int = 1000
-    """What one endpoint gets at most in this turn."""
+    """The most that one endpoint gets in this turn."""
 
 
 @dataclass(frozen=True)
-class Leased:
-    """What leasing gave. `heads` are the endpoints to look at next, with their moments (ms of the store's clock)."""
+class TurnResult:
+    """
+    What a turn did in one shard.
 
-    now_ms: int
-    leases: tuple[Lease, ...] = ()
-    heads: dict[SubscriptionId, int] = field(default_factory=dict)
+    `leased_ms` is when it leased, by the store's clock; 0 if it did not. `heads` are the endpoints that are due
+    next, with the moment (ms) when they are.
+    """
+
+    failing_ms: Mapping[SubscriptionId, int]
+    """How long each endpoint that was settled has failed everything."""
+    leased_ms: int = 0
+    leases: Sequence[DeliveryLease] = ()
+    heads: Mapping[SubscriptionId, int] = field(default_factory=dict)
 
     @property
     def is_stale(self) -> bool:
         """Whether the subscriptions have changed meanwhile, so that nothing was leased."""
-        return self.now_ms < 0
-
-
-@dataclass(frozen=True)
-class Turned:
-    """What a turn did in one shard."""
-
-    leased: Leased | None
-    failing_ms: dict[SubscriptionId, int]
-    """For how long the endpoints whose deliveries were settled have failed everything."""
+        return self.leased_ms < 0
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ class DeliveryQueue:
         self._lease_script = Script(redis, __name__, "lease_due.lua")
         self._settle_script = Script(redis, __name__, "settle.lua")
 
-    async def turn(self, turns: Sequence[ShardTurn]) -> list[Turned]:
+    async def turn(self, turns: Sequence[ShardTurn]) -> list[TurnResult]:
         """Settle and lease in each of these shards. Raises RedisError; settling again after that does no harm."""
         token = f"{self._process}{next(self._count):x}"
         calls = [call for turn in turns for call in self._calls(turn, token)]
@@ -144,14 +141,14 @@ class DeliveryQueue:
             yield self._lease(turn, turn.version, token)
 
     def _settle(self, shard: Shard, settlements: Sequence[Settlement]) -> Call:
-        endpoints = lua_places(one.lease.subscription_id for one in settlements)
+        endpoints = lua_places(one.lease.endpoint for one in settlements)
         tallies = lua_places(tally for one in settlements if (tally := _tally(shard, one)))
         settle_keys = [shard.due, shard.dead_letters]
         for one in endpoints:
             settle_keys += [shard.leased(one), shard.later(one), shard.deliveries(one)]
             settle_keys += [shard.attempts(one), shard.endpoint(one)]
         told = [
-            (endpoints[one.lease.subscription_id], tallies.get(_tally(shard, one), 0), *_settle_arguments(one))
+            (endpoints[one.lease.endpoint], tallies.get(_tally(shard, one), 0), *_settle_arguments(one))
             for one in settlements
         ]
         argument = {**self._settling, "subscriptions": list(endpoints), "settlements": told}
@@ -160,8 +157,8 @@ class DeliveryQueue:
     def _lease(self, turn: ShardTurn, version: int, token: str) -> Call:
         shard = turn.shard
         lease_keys = [shard.due, shard.version]
-        for look in turn.looks:
-            one = look.subscription.id
+        for query in turn.queries:
+            one = query.subscription.id
             lease_keys += [shard.ready(one), shard.later(one), shard.leased(one)]
             lease_keys += [shard.deliveries(one), shard.endpoint(one), shard.attempts(one)]
         argument = {
@@ -174,7 +171,7 @@ class DeliveryQueue:
             "heads": _HEADS,
             "attempts_kept": ATTEMPTS_KEPT,
             "attempts_kept_ms": _ms(ATTEMPTS_KEPT_FOR),
-            "endpoints": [look.spelled() for look in turn.looks],
+            "endpoints": [query.to_json() for query in turn.queries],
         }
         return Call(self._lease_script, lease_keys, argument)
 
@@ -189,46 +186,44 @@ def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
     wait_ms = left_alone_ms = 0
     heard = _heard(one.attempt.outcome)
     match one.verdict:
-        case Done():
+        case Success():
             verdict = "done"
         case Retry(wait):
             verdict = "retry"
             wait_ms = _ms(wait)
-        case Dropped():
+        case Burial():
             verdict = "dropped"
-        case HandedBack():
+        case HandBack():
             verdict = "returned"
     if isinstance(one.attempt.outcome, TryAgain) and one.attempt.outcome.retry_after is not None:
         left_alone_ms = _ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
     state = "" if verdict == "done" else one.delivery.to_json()
-    attempt = one.attempt.to_json(one.delivery)
+    delivery = one.delivery
+    attempt = one.attempt.to_json(delivery.id, delivery.event_id, delivery.event_type, delivery.log_id)
     return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, heard, left_alone_ms
 
 
 def _heard(outcome: Outcome) -> str:
     """Return whether the endpoint was heard to work or to fail; what was never sent says nothing about it."""
-    if isinstance(outcome, Delivered):
+    if isinstance(outcome, Success):
         return "1"
     return "" if outcome.reason in ("expired", "interrupted") else "0"
 
 
-def _read(turn: ShardTurn, token: str, answers: Any) -> Turned:  # Any: an iterator over what scripts answer
+def _read(turn: ShardTurn, token: str, answers: Any) -> TurnResult:  # Any: an iterator over what scripts answer
     failing_ms = {}
     if turn.settlements:
         now_ms, *since = next(answers)
-        endpoints = lua_places(one.lease.subscription_id for one in turn.settlements)
+        endpoints = lua_places(one.lease.endpoint for one in turn.settlements)
         failing_ms = {one: now_ms - since_ms if since_ms else 0 for one, since_ms in zip(endpoints, since, strict=True)}
     if turn.version is None:
-        return Turned(None, failing_ms)
-    now_ms, leases, heads, _ = next(answers)
-    return Turned(
-        Leased(
-            now_ms,
-            tuple(
-                Lease(SubscriptionId(one), Delivery.from_json(DeliveryId(delivery), state), token)
-                for one, delivery, state in zip(leases[::3], leases[1::3], leases[2::3], strict=True)
-            ),
-            {SubscriptionId(one): int(moment) for one, moment in zip(heads[::2], heads[1::2], strict=True)},
-        ),
-        failing_ms,
-    )
+        return TurnResult(failing_ms)
+    leased_ms, leased, heads, _ = next(answers)
+    subscriptions = {query.subscription.id: query.subscription for query in turn.queries}
+    leases = []
+    for endpoint, delivery_id, state in zip(leased[::3], leased[1::3], leased[2::3], strict=True):
+        delivery, subscription = Delivery.from_json(delivery_id, state), subscriptions[endpoint]
+        lease = DeliveryLease(endpoint, token, delivery.attempts, delivery, subscription, turn.shard, leased_ms)
+        leases.append(lease)
+    due = {SubscriptionId(one): int(moment) for one, moment in zip(heads[::2], heads[1::2], strict=True)}
+    return TurnResult(failing_ms, leased_ms, leases, due)

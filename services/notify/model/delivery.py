@@ -1,4 +1,4 @@
-"""What a delivery is, what an attempt may come to, and how both are kept in the store."""
+"""What a delivery is, how an attempt may end, and how the store keeps both."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -6,17 +6,19 @@ from typing import ClassVar, Literal
 
 from pydantic_core import from_json, to_json
 
+from services.notify.model.subscription import Subscription
 from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from shared.store.keys import Shard
 
 Reason = Literal["dns", "blocked_address", "tls", "connect", "timeout", "too_large", "status", "interrupted", "expired"]
-"""Why an attempt failed. `expired`: the log no longer has the event, there is nothing left to send."""
+"""Why an attempt failed. `expired`: the log no longer has the event, so nothing is left to send."""
 
 LONGEST_RETRY_AFTER = timedelta(days=1)
 """A receiver that asks for more is tried again after a day."""
 
 
 @dataclass(frozen=True)
-class Delivered:
+class Success:
     """The endpoint answered 2xx."""
 
     status: int
@@ -35,7 +37,7 @@ class TryAgain:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """There will be no further attempt. `disables` tells that the endpoint wants none of anything."""
+    """There will be no further attempt. `disables`: the endpoint wants no deliveries at all."""
 
     reason: Reason
     detail: str
@@ -43,15 +45,15 @@ class GiveUp:
     disables: bool = False
 
 
-Outcome = Delivered | TryAgain | GiveUp
+Outcome = Success | TryAgain | GiveUp
 
 
 @dataclass(frozen=True)
 class Delivery:
     """
-    One event for one subscription, as long as it is not settled.
+    One event for one subscription, until it is over.
 
-    The event's body stays in the log, under `log_id`; only a ping, which is in no log, brings its own.
+    The event's body stays in the log, under `log_id`. Only a ping, which is in no log, has a body of its own.
     """
 
     id: DeliveryId
@@ -62,11 +64,11 @@ class Delivery:
     attempts: int = 0
     body: str | None = None
     is_again: bool = False
-    """Whether it was over before, and is made again."""
+    """Whether the delivery was over before, and is made again."""
 
     @property
     def is_counted(self) -> bool:
-        """Whether it is one of those that the event is to reach: a ping is not, nor is what is sent a second time."""
+        """Whether the event's tally counts the delivery: it counts no pings, and no delivery twice."""
         return self.body is None and not self.is_again
 
     def after_attempt(self) -> "Delivery":
@@ -109,11 +111,31 @@ def subscription_of(delivery_id: DeliveryId) -> SubscriptionId:
 
 @dataclass(frozen=True)
 class Lease:
-    """A delivery in this worker's hand until the lease ends; only the token's holder may settle it."""
+    """Work that this process holds until the lease expires; only the holder of the token may settle it."""
 
-    subscription_id: SubscriptionId
-    delivery: Delivery
+    endpoint: SubscriptionId
     token: str
+    attempts: int
+    """How many attempts failed before."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        return {"subscription": self.endpoint, "attempt": self.attempts + 1}
+
+
+@dataclass(frozen=True)
+class DeliveryLease(Lease):
+    """A leased delivery, with its subscription as it was then."""
+
+    delivery: Delivery
+    subscription: Subscription
+    shard: Shard
+    leased_ms: int
+    """By the store's clock."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        return {"delivery_id": self.delivery.id}
 
 
 @dataclass(frozen=True)
@@ -126,20 +148,20 @@ class Attempt:
     outcome: Outcome
     answer: str = ""
 
-    def to_json(self, delivery: Delivery) -> str:
+    def to_json(self, delivery_id: DeliveryId, event_id: EventId, event_type: str, log_id: LogId) -> str:
         """Return the line that the subscription's list of attempts keeps; lease_due.lua writes one like it."""
         line: dict[str, object] = {
-            "delivery_id": delivery.id,
-            "event_id": delivery.event_id,
-            "event_type": delivery.event_type,
-            "log_id": delivery.log_id,
+            "delivery_id": delivery_id,
+            "event_id": event_id,
+            "event_type": event_type,
+            "log_id": log_id,
             "attempt": self.number,
             "at_ms": self.at_ms,
             "duration_ms": self.duration_ms,
             "outcome": outcome_name(self.outcome),
             "status": self.outcome.status,
         }
-        if not isinstance(self.outcome, Delivered):
+        if not isinstance(self.outcome, Success):
             line |= {"reason": self.outcome.reason, "detail": self.outcome.detail, "answer": self.answer}
         return to_json(line).decode()
 
@@ -147,7 +169,7 @@ class Attempt:
 def outcome_name(outcome: Outcome) -> Literal["delivered", "failed", "given_up"]:
     """Return the word for an outcome that lists and metrics use."""
     match outcome:
-        case Delivered():
+        case Success():
             return "delivered"
         case TryAgain():
             return "failed"
@@ -156,37 +178,32 @@ def outcome_name(outcome: Outcome) -> Literal["delivered", "failed", "given_up"]
 
 
 @dataclass(frozen=True)
-class Done:
-    """The delivery is over: it was heard."""
-
-
-@dataclass(frozen=True)
 class Retry:
-    """Try again when `wait` has passed."""
+    """The delivery is tried again when `wait` has passed."""
 
     wait: timedelta
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """The delivery is over: it goes to the dead letters."""
+class Burial:
+    """The delivery is over and goes to the dead letters."""
 
     reason: Reason
 
 
 @dataclass(frozen=True)
-class HandedBack:
-    """The worker stops: someone else shall try at once. It costs the delivery none of its attempts."""
+class HandBack:
+    """The process stops: another one shall try at once. The delivery keeps its number of attempts."""
 
 
-Verdict = Done | Retry | Dropped | HandedBack
+Verdict = Success | Retry | Burial | HandBack
 
 
 @dataclass(frozen=True)
 class Settlement:
     """What shall become of a leased delivery after an attempt."""
 
-    lease: Lease
+    lease: DeliveryLease
     verdict: Verdict
     delivery: Delivery
     attempt: Attempt

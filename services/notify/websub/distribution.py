@@ -13,13 +13,16 @@ import structlog
 from yarl import URL
 
 from services.notify.channels.http_post import USER_AGENT, Post, SendResult, post_once
+from services.notify.delivery.attempts_in_flight import AttemptMaker
 from services.notify.delivery.retry_schedule import next_delay
-from services.notify.model.delivery import Attempt, Delivered, GiveUp, Outcome, TryAgain, outcome_name
+from services.notify.model.delivery import Attempt, GiveUp, Outcome, Success, TryAgain, outcome_name
+from services.notify.model.log_position import LOG_START
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.websub.queue import FeedLease, FeedSettlement
 from services.notify.websub.requests import new_request_number
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
 from services.notify.websub.topics import Topic, TopicReader
+from shared.model.ids import DeliveryId, EventId
 from shared.runtime import metrics
 
 log = structlog.get_logger()
@@ -31,6 +34,8 @@ SPACING = timedelta(seconds=1)
 _LONGEST_SPACING = timedelta(days=1)
 SLOW_MS = 1000
 FORM = "application/x-www-form-urlencoded"
+FEED_CHANGED = "feed.changed"
+"""The event type under which the attempts of feeds are listed."""
 
 
 def signature(secret: str, method: Method, body: bytes) -> str:
@@ -47,7 +52,7 @@ class Doors:
     deny: Callable[[FeedRequest], Awaitable[None]]
 
 
-class Distribution:
+class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
     """Makes attempts."""
 
     def __init__(self, doors: Doors, secret_box: SecretBox, method: Method, schedule: Sequence[timedelta]) -> None:
@@ -71,7 +76,7 @@ class Distribution:
 
     def interrupted(self, lease: FeedLease) -> FeedSettlement:
         """Return the settlement of an attempt that was cut off: another worker shall try at once."""
-        return FeedSettlement(lease, "retry", failures=lease.lease.delivery.attempts)
+        return FeedSettlement(lease, "retry", failures=lease.attempts)
 
     async def _attempted(self, lease: FeedLease, topic: Topic | None) -> Attempt:
         at_ms, began = int(time.time() * 1000), time.perf_counter()
@@ -80,7 +85,7 @@ class Distribution:
         if topic is not None:
             outcome, answer_text = await self._sent(lease.subscription, topic)
         took_ms = int((time.perf_counter() - began) * 1000)
-        return Attempt(lease.lease.delivery.attempts + 1, at_ms, took_ms, outcome, answer_text)
+        return Attempt(lease.attempts + 1, at_ms, took_ms, outcome, answer_text)
 
     async def _sent(self, subscription: FeedSubscription, topic: Topic) -> SendResult:
         headers, body = self._message(subscription, topic)
@@ -103,10 +108,10 @@ class Distribution:
             "done",
             spacing=SPACING,
             is_slow=attempt.duration_ms >= SLOW_MS,
-            attempt_line=attempt.to_json(lease.lease.delivery),
+            attempt_line=_attempt_line(lease, attempt),
         )
         match attempt.outcome:
-            case Delivered():
+            case Success():
                 return replace(tried, digest=topic.digest if topic else "")
             case GiveUp():
                 return replace(tried, verdict="ended")
@@ -118,6 +123,11 @@ class Distribution:
                 # Whoever fails stays until the lease ends, and the next change is tried again (section 7). Without a
                 # feed there is nothing left to wait for.
                 return tried if topic is not None else replace(tried, verdict="ended")
+
+
+def _attempt_line(lease: FeedLease, attempt: Attempt) -> str:
+    event_id = EventId(f"feed{lease.leased_ms}")
+    return attempt.to_json(DeliveryId(f"{event_id}-{lease.endpoint}"), event_id, FEED_CHANGED, LOG_START)
 
 
 def _denial(subscription: FeedSubscription) -> FeedRequest:
@@ -136,7 +146,7 @@ def _tell(lease: FeedLease, attempt: Attempt, settlement: FeedSettlement) -> Non
     outcome = attempt.outcome
     metrics.deliveries_total.labels(outcome=outcome_name(outcome), reason=outcome.reason).inc()
     log.info(
-        "feed.sent" if isinstance(outcome, Delivered) else "feed.not_sent",
+        "feed.sent" if isinstance(outcome, Success) else "feed.not_sent",
         subscription=lease.subscription.id,
         feed=lease.subscription.path,
         attempt=attempt.number,

@@ -10,6 +10,7 @@ import structlog
 from yarl import URL
 
 from services.notify.channels.http_post import USER_AGENT
+from services.notify.delivery.attempts_in_flight import AttemptMaker
 from services.notify.websub.queue import RequestLease, RequestSettlement
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
 from shared.egress.http_connection import Answer, NoAnswer
@@ -23,14 +24,14 @@ _REPETITIONS = 3
 _HEADERS = {"User-Agent": USER_AGENT}
 
 
-class Verification:
+class Verification(AttemptMaker[RequestLease, RequestSettlement]):
     """Sees requests through."""
 
     def __init__(self, get: Get, schedule: Sequence[timedelta]) -> None:
         self._get = get
         self._waits = tuple(schedule[:_REPETITIONS])
 
-    async def see_through(self, lease: RequestLease) -> RequestSettlement:
+    async def attempt(self, lease: RequestLease) -> RequestSettlement:
         """Ask or tell the callback once, and return what shall become of the request."""
         request = lease.request
         try:
@@ -109,7 +110,7 @@ def _verified(lease: RequestLease) -> FeedSubscription:
         callback=request.callback,
         sealed_secret=request.sealed_secret,
         # The lease counts from the asking (section 5.3).
-        expires_ms=lease.taken_ms + request.lease_seconds * 1000,
+        expires_ms=lease.leased_ms + request.lease_seconds * 1000,
     )
 
 

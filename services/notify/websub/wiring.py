@@ -7,7 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 from redis.asyncio import Redis
 
-from services.notify.delivery.lease_loop import LeaseLoop, Work
+from services.notify.delivery.lease_loop import LeaseLoop
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.websub.distribution import Distribution, Doors
 from services.notify.websub.hub import Hub, HubDoors, Leases, hub_router
@@ -55,12 +55,10 @@ def assemble_websub(redis: Redis, settings: Settings, egress: Egress, secret_box
     topics = TopicReader(settings.output_dir, settings.base_url)
     in_hand_for = settings.attempt_timeout + _MARGIN
     verification = Verification(egress.get, settings.retry_schedule)
-    requests = RequestQueue(redis, shards, in_hand_for)
-    asking = LeaseLoop(Work(requests.turn, verification.see_through, verification.interrupted))
+    asking = LeaseLoop("requests", RequestQueue(redis, shards, in_hand_for), verification)
     doors = Doors(egress.post, topics, store.ask)
     distribution = Distribution(doors, secret_box, settings.websub_signature, settings.retry_schedule)
-    feeds = FeedQueue(redis, shards, in_hand_for)
-    sending = LeaseLoop(Work(feeds.turn, distribution.attempt, distribution.interrupted))
+    sending = LeaseLoop("feeds", FeedQueue(redis, shards, in_hand_for), distribution)
     marking = FeedMarking(redis, shards, sending.ring)
     guard = AddressGuard(settings.egress_allow)
     hub_doors = HubDoors(store.ask, marking.look_again, asking.ring, topics, guard)

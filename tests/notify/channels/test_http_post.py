@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.notify.channels.http_post import outcome_of, parse_retry_after
-from services.notify.model.delivery import Delivered, GiveUp, TryAgain
+from services.notify.model.delivery import GiveUp, Success, TryAgain
 
 NOW = datetime(2025, 5, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_two_hundreds_are_success(status: int) -> None:
-    assert outcome_of(status) == Delivered(status)
+    assert outcome_of(status) == Success(status)
 
 
 @pytest.mark.parametrize(

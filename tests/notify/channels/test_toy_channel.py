@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from services.notify.channels.base import Channel, Message, Recipient, Target
 from services.notify.channels.http_post import Post, SendResult
 from services.notify.channels.registry import CHANNELS
-from services.notify.model.delivery import Delivered, Delivery, TryAgain
+from services.notify.model.delivery import Delivery, Success, TryAgain
 from tests.notify.factories import Service, a_service, an_event, announce, eventually, settings_for
 
 LOFT = "pigeon:loft-7"
@@ -37,7 +37,7 @@ class PigeonChannel(Channel[PigeonTarget]):
         self.sent.append((delivery.event_id, recipient.target, message.body))
         if len(self.sent) == 1:
             return TryAgain("timeout", "the pigeon is late"), "no feather"
-        return Delivered(200), ""
+        return Success(200), ""
 
 
 @pytest.fixture

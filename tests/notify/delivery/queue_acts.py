@@ -2,18 +2,17 @@
 
 from redis.asyncio import Redis
 
-from services.notify.delivery.queue import DeliveryQueue, Leased, Look, ShardTurn
+from services.notify.delivery.queue import DeliveryQueue, EndpointQuery, ShardTurn, TurnResult
 from services.notify.model.delivery import (
     Attempt,
-    Delivered,
+    Burial,
     Delivery,
-    Done,
-    Dropped,
+    DeliveryLease,
     GiveUp,
-    HandedBack,
-    Lease,
+    HandBack,
     Outcome,
     Settlement,
+    Success,
     TryAgain,
     Verdict,
 )
@@ -36,28 +35,27 @@ async def enqueue(redis: Redis, subscription: Subscription, *names: str) -> None
 
 async def lease(
     queue: DeliveryQueue, *subscriptions: Subscription, at_once: int = 4, quick: int = 100, is_slow: bool = False
-) -> Leased:
-    looks = [Look(one, is_slow=is_slow, at_once=at_once) for one in subscriptions]
-    turned = await queue.turn([ShardTurn(SHARD, (), looks, version=0, quick=quick, slow=100)])
-    assert turned[0].leased is not None
-    return turned[0].leased
+) -> TurnResult:
+    queries = [EndpointQuery(one, is_slow=is_slow, at_once=at_once) for one in subscriptions]
+    (result,) = await queue.turn([ShardTurn(SHARD, (), queries, version=0, quick=quick, slow=100)])
+    return result
 
 
-async def settle(queue: DeliveryQueue, held: Lease, verdict: Verdict) -> None:
+async def settle(queue: DeliveryQueue, held: DeliveryLease, verdict: Verdict) -> None:
     outcome: Outcome = FAILED
-    if isinstance(verdict, Done):
-        outcome = Delivered(200)
-    if isinstance(verdict, Dropped):
+    if isinstance(verdict, Success):
+        outcome = verdict
+    if isinstance(verdict, Burial):
         outcome = GiveUp("status", "500", 500)
     attempt = Attempt(held.delivery.attempts + 1, 0, 5, outcome, "oh no")
-    delivery = held.delivery if isinstance(verdict, HandedBack) else held.delivery.after_attempt()
+    delivery = held.delivery if isinstance(verdict, HandBack) else held.delivery.after_attempt()
     await queue.turn([ShardTurn(SHARD, [Settlement(held, verdict, delivery, attempt)])])
 
 
-def names(leased: Leased) -> list[str]:
+def names(leased: TurnResult) -> list[str]:
     return [one.delivery.id for one in leased.leases]
 
 
-async def leased_into(queue: DeliveryQueue, subscription: Subscription, due: list[Lease]) -> bool:
+async def leased_into(queue: DeliveryQueue, subscription: Subscription, due: list[DeliveryLease]) -> bool:
     due += (await lease(queue, subscription)).leases
     return bool(due)

@@ -1,4 +1,4 @@
-"""Attempts in the air and in hand, by hand."""
+"""Attempts that hold a slot and attempts that wait for one, by hand."""
 
 import asyncio
 import time
@@ -6,30 +6,41 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import ConnectionError as StoreAway
 
-from services.notify.delivery.attempts_in_flight import Flight, Flights
-from services.notify.delivery.concurrency import AttemptSlots, UnderWay
-from services.notify.model.delivery import Delivery, Lease
-from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from services.notify.delivery.attempts_in_flight import AttemptsInFlight
+from services.notify.delivery.concurrency import AttemptSlots
+from services.notify.model.delivery import Lease
+from shared.model.ids import SubscriptionId
 from tests.notify.factories import eventually
 
+Act = Callable[[], Awaitable[str]]
 
-class Worker:
-    """What a worker does with flights: it notes what lands."""
+
+class Maker:
+    """Makes attempts by hand: a lease's token names its act. Notes what began and what was collected."""
 
     def __init__(self, quick: int) -> None:
         self.slots = AttemptSlots(time.monotonic, quick=quick)
-        self.flights: Flights[str] = Flights(self.slots, lambda settled: settled.endswith("good"), lambda: None)
-        self.landed: list[str] = []
+        self.in_flight = AttemptsInFlight(self.slots, self, collect=self._collect, on_end=lambda: None)
+        self.acts: dict[str, Act] = {}
         self.begun: list[str] = []
+        self.collected: list[str] = []
 
-    def begin(self, endpoint: str, name: str, act: Callable[[], Awaitable[str]]) -> None:
-        async def attempt() -> str:
-            self.begun.append(name)
-            return f"{name} {await act()}"
+    def begin(self, endpoint: str, name: str, act: Act) -> None:
+        self.acts[name] = act
+        self.in_flight.begin(Lease(SubscriptionId(endpoint), name, 0), time.monotonic())
 
-        delivery = Delivery(DeliveryId(name), EventId(name), "item.published.v1", LogId("1-0"), 0)
-        under_way = UnderWay(Lease(SubscriptionId(endpoint), delivery, "t"), time.monotonic(), 0)
-        self.flights.begin(Flight(under_way, attempt, lambda: f"{name} back", self.landed.append))
+    async def attempt(self, lease: Lease) -> str:
+        self.begun.append(lease.token)
+        return f"{lease.token} {await self.acts[lease.token]()}"
+
+    def interrupted(self, lease: Lease) -> str:
+        return f"{lease.token} back"
+
+    def is_good(self, settlement: str) -> bool:
+        return settlement.endswith("good")
+
+    def _collect(self, settlement: str) -> None:
+        self.collected.append(settlement)
 
     async def settled(self) -> None:
         return
@@ -44,52 +55,52 @@ async def for_ever() -> str:
     return "never"
 
 
-async def test_what_has_no_slot_waits_in_hand_and_follows_in_its_order() -> None:
-    worker, gate = Worker(quick=1), asyncio.Event()
+async def test_attempts_without_a_slot_wait_and_follow_in_their_order() -> None:
+    maker, gate = Maker(quick=1), asyncio.Event()
 
     async def behind_the_gate() -> str:
         await gate.wait()
         return "good"
 
-    worker.begin("a", "first", behind_the_gate)
-    worker.begin("b", "second", good)
-    worker.begin("c", "third", good)
-    await eventually(lambda: worker.begun == ["first"])
-    waited = worker.flights.in_hand
+    maker.begin("a", "first", behind_the_gate)
+    maker.begin("b", "second", good)
+    maker.begin("c", "third", good)
+    await eventually(lambda: maker.begun == ["first"])
+    waited = maker.slots.prefetched
     gate.set()
-    await eventually(lambda: len(worker.landed) == 3)
+    await eventually(lambda: len(maker.collected) == 3)
 
     assert waited == 2
-    assert worker.landed == ["first good", "second good", "third good"]
-    assert worker.flights.in_hand == 0
+    assert maker.collected == ["first good", "second good", "third good"]
+    assert maker.slots.prefetched == 0
 
 
-async def test_an_endpoint_that_bears_no_more_holds_up_no_other_in_hand() -> None:
-    worker = Worker(quick=3)
+async def test_an_endpoint_that_may_get_no_more_holds_up_no_other() -> None:
+    maker = Maker(quick=3)
 
-    worker.begin("hanging", "h1", for_ever)
-    worker.begin("hanging", "h2", for_ever)
-    worker.begin("prompt", "p1", good)
-    await eventually(lambda: worker.landed == ["p1 good"])
+    maker.begin("hanging", "h1", for_ever)
+    maker.begin("hanging", "h2", for_ever)
+    maker.begin("prompt", "p1", good)
+    await eventually(lambda: maker.collected == ["p1 good"])
 
-    assert worker.begun == ["h1", "p1"]
-    await worker.flights.finish(time.monotonic(), worker.settled)
+    assert maker.begun == ["h1", "p1"]
+    await maker.in_flight.finish(time.monotonic(), maker.settled)
 
 
-async def test_a_stop_hands_back_what_is_in_hand_at_once_and_what_flies_after_its_grace() -> None:
-    worker = Worker(quick=1)
-    worker.begin("a", "flies", for_ever)
-    worker.begin("b", "waits", good)
-    await eventually(lambda: worker.begun == ["flies"])
+async def test_a_stop_hands_back_waiting_attempts_at_once_and_running_ones_after_their_grace() -> None:
+    maker = Maker(quick=1)
+    maker.begin("a", "runs", for_ever)
+    maker.begin("b", "waits", good)
+    await eventually(lambda: maker.begun == ["runs"])
 
-    await worker.flights.finish(time.monotonic() + 0.05, worker.settled)
+    await maker.in_flight.finish(time.monotonic() + 0.05, maker.settled)
 
-    assert worker.landed == ["waits back", "flies back"]
-    assert worker.begun == ["flies"]
+    assert maker.collected == ["waits back", "runs back"]
+    assert maker.begun == ["runs"]
 
 
 async def test_a_store_that_is_away_hands_back_and_a_mistake_of_ours_does_not() -> None:
-    worker = Worker(quick=2)
+    maker = Maker(quick=2)
 
     async def away() -> str:
         raise StoreAway
@@ -97,8 +108,8 @@ async def test_a_store_that_is_away_hands_back_and_a_mistake_of_ours_does_not() 
     async def broken() -> str:
         raise RuntimeError("our mistake")
 
-    worker.begin("a", "away", away)
-    worker.begin("b", "broken", broken)
-    await eventually(lambda: worker.slots.free_quick == 2)
+    maker.begin("a", "away", away)
+    maker.begin("b", "broken", broken)
+    await eventually(lambda: maker.slots.free_quick == 2)
 
-    assert worker.landed == ["away back"]
+    assert maker.collected == ["away back"]

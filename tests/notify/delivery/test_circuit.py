@@ -7,12 +7,12 @@ from redis.asyncio import Redis
 from services.notify.delivery.queue import FAILURES_TO_OPEN, DeliveryQueue, QueueRules, ShardTurn
 from services.notify.model.delivery import (
     Attempt,
+    Burial,
     Delivery,
-    Done,
-    Dropped,
-    Lease,
+    DeliveryLease,
     Retry,
     Settlement,
+    Success,
     TryAgain,
 )
 from shared.model.ids import DeliveryId
@@ -31,7 +31,7 @@ async def test_five_failures_in_a_row_open_the_circuit_and_the_rest_waits_untrie
     behind = await lease(queue, one)
 
     assert names(behind) == []
-    assert 0 < behind.heads[one.id] - behind.now_ms <= 200
+    assert 0 < behind.heads[one.id] - behind.leased_ms <= 200
     untried = await redis.hmget(SHARD.deliveries(one.id), ["f", "g", "h"])
     assert [Delivery.from_json(DeliveryId("x"), str(state)).attempts for state in untried] == [0, 0, 0]
 
@@ -42,7 +42,7 @@ async def test_after_a_while_one_delivery_is_the_probe_and_a_failed_probe_double
     for leased in (await lease(queue, one, at_once=FAILURES_TO_OPEN)).leases:
         await settle(queue, leased, Retry(timedelta(hours=1)))
 
-    probes: list[Lease] = []
+    probes: list[DeliveryLease] = []
     await eventually(lambda: leased_into(queue, one, probes))
     beside = await lease(queue, one)
     await settle(queue, probes[0], Retry(timedelta(hours=1)))
@@ -50,7 +50,7 @@ async def test_after_a_while_one_delivery_is_the_probe_and_a_failed_probe_double
 
     assert [probe.delivery.id for probe in probes] == ["f"]
     assert names(beside) == []
-    assert 200 < behind.heads[one.id] - behind.now_ms <= 400
+    assert 200 < behind.heads[one.id] - behind.leased_ms <= 400
 
 
 async def test_a_good_answer_closes_the_circuit(redis: Redis) -> None:
@@ -58,10 +58,10 @@ async def test_a_good_answer_closes_the_circuit(redis: Redis) -> None:
     await enqueue(redis, one, *"abcdefgh")
     for leased in (await lease(queue, one, at_once=FAILURES_TO_OPEN)).leases:
         await settle(queue, leased, Retry(timedelta(hours=1)))
-    probes: list[Lease] = []
+    probes: list[DeliveryLease] = []
     await eventually(lambda: leased_into(queue, one, probes))
 
-    await settle(queue, probes[0], Done())
+    await settle(queue, probes[0], Success(200))
 
     assert names(await lease(queue, one)) == ["g", "h"]
     assert await redis.exists(SHARD.endpoint(one.id)) == 0
@@ -78,7 +78,7 @@ async def test_an_endpoint_that_asks_to_be_left_alone_gets_nothing_until_then(re
     behind = await lease(queue, one)
 
     assert names(behind) == []
-    assert 110_000 < behind.heads[one.id] - behind.now_ms <= 120_000
+    assert 110_000 < behind.heads[one.id] - behind.leased_ms <= 120_000
 
 
 async def test_dead_letters_go_when_the_log_no_longer_has_their_events(redis: Redis) -> None:
@@ -91,6 +91,6 @@ async def test_dead_letters_go_when_the_log_no_longer_has_their_events(redis: Re
         await redis.xadd(SHARD.dead_letters, {"delivery": "old"}, id=f"{number + 1}-0")
     await enqueue(redis, one, "a")
 
-    await settle(queue, (await lease(queue, one)).leases[0], Dropped("status"))
+    await settle(queue, (await lease(queue, one)).leases[0], Burial("status"))
 
     assert await redis.xlen(SHARD.dead_letters) == 1

@@ -2,9 +2,18 @@
 
 import pytest
 
-from services.notify.delivery.concurrency import AT_FIRST, IN_HAND, MOST, PROVEN, QUICK, TRUSTED, AttemptSlots, UnderWay
-from services.notify.model.delivery import Delivery, Lease
-from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
+from services.notify.delivery.concurrency import (
+    AT_FIRST,
+    MOST,
+    PREFETCH,
+    PROVEN,
+    QUICK,
+    TRUSTED,
+    AttemptSlots,
+    RunningAttempt,
+)
+from services.notify.model.delivery import Lease
+from shared.model.ids import SubscriptionId
 
 ENDPOINT = SubscriptionId("one")
 
@@ -21,9 +30,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def begun(slots: AttemptSlots, clock: Clock, endpoint: str = "one") -> UnderWay:
-    delivery = Delivery(DeliveryId("d"), EventId("e"), "item.published.v1", LogId("1-0"), 0)
-    attempt = UnderWay(Lease(SubscriptionId(endpoint), delivery, "t"), clock.now, 0)
+def begun(slots: AttemptSlots, clock: Clock, endpoint: str = "one") -> RunningAttempt[Lease]:
+    attempt = RunningAttempt(Lease(SubscriptionId(endpoint), "t", 0), clock.now)
     slots.begin(attempt)
     return attempt
 
@@ -101,20 +109,20 @@ def trusting(clock: Clock) -> AttemptSlots:
     return slots
 
 
-def test_with_full_trust_an_endpoint_leaves_others_a_slot_and_may_have_more_in_hand(clock: Clock) -> None:
+def test_with_full_trust_an_endpoint_leaves_others_a_slot_and_may_have_some_prefetched(clock: Clock) -> None:
     slots = trusting(clock)
 
-    flying = 0
+    running = 0
     while slots.may_begin(ENDPOINT):
         begun(slots, clock)
-        flying += 1
+        running += 1
 
-    assert flying == slots.at_once(ENDPOINT) == MOST < QUICK
-    assert slots.to_lease(ENDPOINT) == MOST + IN_HAND
+    assert running == slots.at_once(ENDPOINT) == MOST < QUICK
+    assert slots.to_lease(ENDPOINT) == MOST + PREFETCH
     assert slots.may_begin(SubscriptionId("two"))
 
 
-def test_who_is_not_trusted_in_full_has_nothing_in_hand(clock: Clock) -> None:
+def test_for_an_endpoint_without_full_trust_nothing_is_prefetched(clock: Clock) -> None:
     slots = AttemptSlots(clock)
     for _ in range(32):
         slots.end(begun(slots, clock), is_good=True)
@@ -132,10 +140,9 @@ def test_an_attempt_that_ends_makes_room_for_the_next(clock: Clock) -> None:
     assert (was_free, slots.may_begin(ENDPOINT)) == (False, True)
 
 
-def test_a_wait_in_hand_makes_no_attempt_slow(clock: Clock) -> None:
+def test_a_wait_for_a_slot_makes_no_attempt_slow(clock: Clock) -> None:
     slots = AttemptSlots(clock)
-    delivery = Delivery(DeliveryId("d"), EventId("e"), "item.published.v1", LogId("1-0"), 0)
-    waited = UnderWay(Lease(ENDPOINT, delivery, "t"), clock.now, 0)
+    waited = RunningAttempt(Lease(ENDPOINT, "t", 0), clock.now)
 
     clock.now = 3.0
     slots.begin(waited)

@@ -6,8 +6,17 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.delivery.erasure import DeliveryErasing
-from services.notify.delivery.queue import DeliveryQueue, Look, QueueRules, ShardTurn
-from services.notify.model.delivery import Attempt, Delivery, Dropped, Lease, Retry, Settlement, TryAgain, Verdict
+from services.notify.delivery.queue import DeliveryQueue, EndpointQuery, QueueRules, ShardTurn
+from services.notify.model.delivery import (
+    Attempt,
+    Burial,
+    Delivery,
+    DeliveryLease,
+    Retry,
+    Settlement,
+    TryAgain,
+    Verdict,
+)
 from services.notify.model.log_position import Cursor
 from services.notify.model.subscription import Subscription
 from services.notify.subscriptions.store import SubscriptionStore, cursor_fields
@@ -42,16 +51,15 @@ async def enqueue(redis: Redis, one: Subscription, item: ItemId, *revisions: int
     await redis.zadd(SHARD.due, {one.id: 0})
 
 
-async def lease(redis: Redis, one: Subscription, at_once: int = 1) -> list[Lease]:
+async def lease(redis: Redis, one: Subscription, at_once: int = 1) -> list[DeliveryLease]:
     version = int(await redis.get(SHARD.version) or 0)
     queue = DeliveryQueue(redis, QueueRules(timedelta(seconds=30)))
-    look = Look(one, is_slow=False, at_once=at_once)
-    (turned,) = await queue.turn([ShardTurn(SHARD, (), [look], version=version, quick=100, slow=100)])
-    assert turned.leased is not None
-    return list(turned.leased.leases)
+    query = EndpointQuery(one, is_slow=False, at_once=at_once)
+    (result,) = await queue.turn([ShardTurn(SHARD, (), [query], version=version, quick=100, slow=100)])
+    return list(result.leases)
 
 
-async def settle(redis: Redis, one: Lease, verdict: Verdict) -> None:
+async def settle(redis: Redis, one: DeliveryLease, verdict: Verdict) -> None:
     attempt = Attempt(1, 0, 5, TryAgain("status", "500", 500), SAID)
     settlement = Settlement(one, verdict, one.delivery.after_attempt(), attempt)
     await DeliveryQueue(redis, QueueRules(timedelta(seconds=30))).turn([ShardTurn(SHARD, [settlement])])
@@ -79,7 +87,7 @@ async def test_what_waits_is_forgotten_and_what_stood_behind_it_is_next(
     "verdict",
     [
         pytest.param(Retry(timedelta(hours=1)), id="to be tried again"),
-        pytest.param(Dropped("status"), id="given up"),
+        pytest.param(Burial("status"), id="given up"),
     ],
 )
 async def test_what_the_endpoint_answered_is_forgotten(
@@ -101,7 +109,7 @@ async def test_what_the_endpoint_answered_is_forgotten(
 async def test_what_was_told_of_others_stays(redis: Redis, subscription: Subscription) -> None:
     await enqueue(redis, subscription, OTHER, 1)
     (in_hand,) = await lease(redis, subscription)
-    await settle(redis, in_hand, Dropped("status"))
+    await settle(redis, in_hand, Burial("status"))
     await erased(redis, GONE, 2)
 
     await erasing(redis).step()

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from services.notify.delivery.queue import DeliveryQueue, Look, QueueRules, ShardTurn
+from services.notify.delivery.queue import DeliveryQueue, EndpointQuery, QueueRules, ShardTurn
 from services.notify.model.delivery import (
+    Burial,
     Delivery,
-    Done,
-    Dropped,
-    HandedBack,
-    Lease,
+    DeliveryLease,
+    HandBack,
     Retry,
+    Success,
 )
 from shared.model.clock import store_now, to_ms
 from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
@@ -43,7 +43,7 @@ async def test_an_endpoint_bears_only_so_many_at_a_time(redis: Redis, queue: Del
 
     first = await lease(queue, one, at_once=2)
     full = await lease(queue, one, at_once=2)
-    await settle(queue, first.leases[0], Done())
+    await settle(queue, first.leases[0], Success(200))
     after = await lease(queue, one, at_once=2)
 
     assert (names(first), names(full), names(after)) == (["a", "b"], [], ["c"])
@@ -53,7 +53,7 @@ async def test_what_was_heard_is_gone(redis: Redis, queue: DeliveryQueue) -> Non
     one = a_subscription("one")
     await enqueue(redis, one, "a")
 
-    await settle(queue, (await lease(queue, one)).leases[0], Done())
+    await settle(queue, (await lease(queue, one)).leases[0], Success(200))
     await lease(queue, one)
 
     assert await redis.keys("{d0}:[rld]*") == []
@@ -68,8 +68,8 @@ async def test_a_retry_comes_due_after_its_wait_and_remembers_its_attempts(redis
     early = await lease(queue, one)
 
     assert names(early) == []
-    assert 0 < early.heads[one.id] - early.now_ms <= 300
-    due: list[Lease] = []
+    assert 0 < early.heads[one.id] - early.leased_ms <= 300
+    due: list[DeliveryLease] = []
     await eventually(lambda: leased_into(queue, one, due))
     assert due[0].delivery.attempts == 1
 
@@ -93,10 +93,10 @@ async def test_the_head_of_an_ordered_endpoint_blocks_the_rest(redis: Redis, que
     waiting = await lease(queue, one)
 
     assert (names(head), names(beside), names(waiting)) == (["a"], [], [])
-    due: list[Lease] = []
+    due: list[DeliveryLease] = []
     await eventually(lambda: leased_into(queue, one, due))
     assert due[0].delivery.id == "a"
-    await settle(queue, due[0], Done())
+    await settle(queue, due[0], Success(200))
     assert names(await lease(queue, one)) == ["b"]
 
 
@@ -107,7 +107,7 @@ async def test_a_lease_that_ran_out_is_an_interrupted_attempt_and_is_made_again(
     await enqueue(redis, one, "a")
     await lease(frozen, one)
 
-    due: list[Lease] = []
+    due: list[DeliveryLease] = []
     await eventually(lambda: leased_into(other, one, due))
 
     assert due[0].delivery == Delivery(DeliveryId("a"), EventId("a"), "item.published.v1", LogId("1-0"), 0, attempts=1)
@@ -120,17 +120,17 @@ async def test_a_late_settle_changes_nothing(redis: Redis) -> None:
     other = DeliveryQueue(redis, QueueRules(timedelta(seconds=30)))
     await enqueue(redis, one, "a")
     late = (await lease(frozen, one)).leases[0]
-    due: list[Lease] = []
+    due: list[DeliveryLease] = []
     await eventually(lambda: leased_into(other, one, due))
     attempts = await redis.xlen(SHARD.attempts(one.id))
 
-    for verdict in (Done(), Retry(timedelta(0)), Dropped("status"), HandedBack()):
+    for verdict in (Success(200), Retry(timedelta(0)), Burial("status"), HandBack()):
         await settle(frozen, late, verdict)
 
     assert await redis.xlen(SHARD.attempts(one.id)) == attempts
     assert await redis.hexists(SHARD.deliveries(one.id), "a")
     assert await redis.exists(SHARD.later(one.id), SHARD.dead_letters) == 0
-    await settle(other, due[0], Done())
+    await settle(other, due[0], Success(200))
     assert not await redis.hexists(SHARD.deliveries(one.id), "a")
 
 
@@ -139,8 +139,8 @@ async def test_settling_twice_settles_once(redis: Redis, queue: DeliveryQueue) -
     await enqueue(redis, one, "a")
     held = (await lease(queue, one)).leases[0]
 
-    await settle(queue, held, Dropped("status"))
-    await settle(queue, held, Dropped("status"))
+    await settle(queue, held, Burial("status"))
+    await settle(queue, held, Burial("status"))
 
     assert await redis.xlen(SHARD.dead_letters) == 1
 
@@ -149,7 +149,7 @@ async def test_what_is_given_up_goes_to_the_dead_letters(redis: Redis, queue: De
     one = a_subscription("one")
     await enqueue(redis, one, "a")
 
-    await settle(queue, (await lease(queue, one)).leases[0], Dropped("status"))
+    await settle(queue, (await lease(queue, one)).leases[0], Burial("status"))
 
     letters = str(await redis.xrange(SHARD.dead_letters))
     assert "'subscription': 'one'" in letters
@@ -162,7 +162,7 @@ async def test_what_is_handed_back_is_due_at_once_and_costs_no_attempt(redis: Re
     await enqueue(redis, one, "a", "b")
     held = await lease(queue, one, at_once=1)
 
-    await settle(queue, held.leases[0], HandedBack())
+    await settle(queue, held.leases[0], HandBack())
     again = await lease(queue, one, at_once=1)
 
     assert names(again) == ["a"]
@@ -184,14 +184,13 @@ async def test_where_many_wait_none_gets_several_at_once(redis: Redis, queue: De
     one, two = a_subscription("one"), a_subscription("two")
     await enqueue(redis, one, "a", "b", "c")
     await enqueue(redis, two, "d", "e", "f")
-    looks = [Look(each, is_slow=False, at_once=4) for each in (one, two)]
+    queries = [EndpointQuery(each, is_slow=False, at_once=4) for each in (one, two)]
 
-    turned = await queue.turn([ShardTurn(SHARD, (), looks, version=0, quick=4, each=1)])
+    (result,) = await queue.turn([ShardTurn(SHARD, (), queries, version=0, quick=4, each=1)])
 
-    assert turned[0].leased is not None
-    assert sorted(names(turned[0].leased)) == ["a", "d"]
+    assert sorted(names(result)) == ["a", "d"]
     # What is left stands in the line, due now.
-    assert set(turned[0].leased.heads.values()) == {turned[0].leased.now_ms}
+    assert set(result.heads.values()) == {result.leased_ms}
 
 
 async def test_slow_endpoints_have_their_own_budget(redis: Redis, queue: DeliveryQueue) -> None:
@@ -199,11 +198,10 @@ async def test_slow_endpoints_have_their_own_budget(redis: Redis, queue: Deliver
     await enqueue(redis, quick, "a")
     await enqueue(redis, slow, "b")
 
-    looks = [Look(quick, is_slow=False, at_once=1), Look(slow, is_slow=True, at_once=1)]
-    turned = await queue.turn([ShardTurn(SHARD, (), looks, version=0, quick=0, slow=1)])
+    queries = [EndpointQuery(quick, is_slow=False, at_once=1), EndpointQuery(slow, is_slow=True, at_once=1)]
+    (result,) = await queue.turn([ShardTurn(SHARD, (), queries, version=0, quick=0, slow=1)])
 
-    assert turned[0].leased is not None
-    assert names(turned[0].leased) == ["b"]
+    assert names(result) == ["b"]
     assert names(await lease(queue, quick)) == ["a"]
 
 
@@ -232,11 +230,11 @@ async def test_a_rate_is_kept(redis: Redis, queue: DeliveryQueue) -> None:
     await enqueue(redis, one, "a", "b")
 
     first = await lease(queue, one, at_once=1)
-    await settle(queue, first.leases[0], Done())
+    await settle(queue, first.leases[0], Success(200))
     second = await lease(queue, one, at_once=1)
 
     assert (names(first), names(second)) == (["a"], [])
-    assert 0 < second.heads[one.id] - second.now_ms <= 100
+    assert 0 < second.heads[one.id] - second.leased_ms <= 100
 
 
 async def test_attempts_are_kept_up_to_a_hundred(redis: Redis, queue: DeliveryQueue) -> None:
@@ -244,7 +242,7 @@ async def test_attempts_are_kept_up_to_a_hundred(redis: Redis, queue: DeliveryQu
     await enqueue(redis, one, *map(str, range(130)))
 
     for held in (await lease(queue, one, at_once=130, quick=130)).leases:
-        await settle(queue, held, Done())
+        await settle(queue, held, Success(200))
 
     assert await redis.xlen(SHARD.attempts(one.id)) == 100
 
@@ -252,7 +250,7 @@ async def test_attempts_are_kept_up_to_a_hundred(redis: Redis, queue: DeliveryQu
 async def test_what_is_heard_and_what_is_given_up_is_counted_for_its_event(redis: Redis, queue: DeliveryQueue) -> None:
     one, tally = a_subscription("one"), delivery_tally(SHARD, EventId("a"))
     await redis.hset(tally, "enqueued", "2")
-    for verdict in (Done(), Dropped("status")):
+    for verdict in (Success(200), Burial("status")):
         await enqueue(redis, one, "a")
         await settle(queue, (await lease(queue, one)).leases[0], verdict)
 
@@ -269,7 +267,7 @@ async def test_what_is_sent_again_is_not_counted_again(redis: Redis, queue: Deli
     await enqueue(redis, one, "a")
     await redis.hset(SHARD.deliveries(one.id), "a", again.to_json())
 
-    await settle(queue, (await lease(queue, one)).leases[0], Done())
+    await settle(queue, (await lease(queue, one)).leases[0], Success(200))
 
     assert await redis.hgetall(tally) == {"enqueued": "1"}
 
@@ -278,7 +276,7 @@ async def test_a_count_that_is_no_longer_kept_is_not_begun_anew(redis: Redis, qu
     one = a_subscription("one")
     await enqueue(redis, one, "a")
 
-    await settle(queue, (await lease(queue, one)).leases[0], Done())
+    await settle(queue, (await lease(queue, one)).leases[0], Success(200))
 
     assert not await redis.exists(delivery_tally(SHARD, EventId("a")))
 
@@ -302,7 +300,7 @@ async def test_how_long_an_endpoint_has_failed_is_counted_from_its_first_failure
     await settle(queue, (await lease(queue, one)).leases[0], Retry(timedelta(hours=1)))
     since = await redis.hget(SHARD.endpoint(SubscriptionId("one")), "failing_since")
     await enqueue(redis, one, "c")
-    await settle(queue, (await lease(queue, one)).leases[0], Done())
+    await settle(queue, (await lease(queue, one)).leases[0], Success(200))
 
     assert since is not None
     assert await redis.hget(SHARD.endpoint(one.id), "failing_since") is None

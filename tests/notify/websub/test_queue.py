@@ -1,11 +1,13 @@
 """The scripts behind WebSub, over a real store: crashes, races and limits between any two of their steps."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
 
+from services.notify.delivery.concurrency import AttemptSlots
 from services.notify.delivery.shard_advance import LogReading
 from services.notify.log.event_log import EventLog
 from services.notify.websub.marking import FeedMarking
@@ -67,14 +69,19 @@ async def subscribe(redis: Redis, count: int = 1, expires_ms: int = FAR_AHEAD_MS
     store, queue = FeedSubscriptionStore(redis, [SHARD]), RequestQueue(redis, [SHARD], LONG)
     for number in range(count):
         await store.ask(a_request(f"n{number}", f"https://example.org/{number}"))
-    taken = await queue.turn([], count, 0)
-    settled = [RequestSettlement(one, "subscribe", record=a_record(one.request, expires_ms)) for one in taken.leases]
-    await queue.turn(settled, 0, 0)
-    return [one.request.id for one in taken.leases]
+    taken = await take_requests(queue, count)
+    await queue.settle([RequestSettlement(one, "subscribe", record=a_record(one.request, expires_ms)) for one in taken])
+    return [one.request.id for one in taken]
 
 
 async def take(queue: FeedQueue, quick: int = 10, slow: int = 10) -> list[FeedLease]:
-    return list((await queue.turn([], quick, slow)).leases)
+    queue.ring()
+    return list(await queue.turn([], AttemptSlots(time.monotonic, quick, slow)))
+
+
+async def take_requests(queue: RequestQueue, count: int = 10) -> list[RequestLease]:
+    queue.ring()
+    return list(await queue.turn([], AttemptSlots(time.monotonic, quick=count)))
 
 
 async def test_what_one_worker_has_in_hand_no_other_takes(redis: Redis) -> None:
@@ -100,11 +107,11 @@ async def test_what_a_lost_worker_had_in_hand_is_due_again_as_a_failure(redis: R
 
     await eventually(is_due_again, "its turn")
     # The lost one comes back, too late to settle.
-    await lost.turn([FeedSettlement(before, "done", digest="wrong")], 0, 0)
-    await other.turn([FeedSettlement(again[0], "retry")], 0, 0)
+    await lost.settle([FeedSettlement(before, "done", digest="wrong")])
+    await other.settle([FeedSettlement(again[0], "retry")])
 
     (third,) = await take(other)
-    assert again[0].lease.delivery.attempts == 1
+    assert again[0].attempts == 1
     assert third.sent == "old"
 
 
@@ -114,8 +121,8 @@ async def test_settling_twice_does_no_harm(redis: Redis) -> None:
     (lease,) = await take(queue)
     settlement = FeedSettlement(lease, "done", digest="new", attempt_line="{}")
 
-    await queue.turn([settlement], 0, 0)
-    await queue.turn([settlement], 0, 0)
+    await queue.settle([settlement])
+    await queue.settle([settlement])
 
     assert await redis.xlen(SHARD.attempts(lease.subscription.id)) == 1
     assert await take(queue) == []
@@ -128,7 +135,7 @@ async def test_what_is_marked_while_it_is_in_hand_is_due_after_its_spacing(redis
     await announced(redis, PATH)
     await mark(redis)
 
-    await queue.turn([FeedSettlement(lease, "done", digest="new", spacing=SHORT)], 0, 0)
+    await queue.settle([FeedSettlement(lease, "done", digest="new", spacing=SHORT)])
 
     again: list[FeedLease] = []
 
@@ -144,7 +151,7 @@ async def test_marking_again_from_where_another_already_was_writes_nothing(redis
     await subscribe(redis)
     queue = FeedQueue(redis, [SHARD], LONG)
     (lease,) = await take(queue)
-    await queue.turn([FeedSettlement(lease, "done")], 0, 0)
+    await queue.settle([FeedSettlement(lease, "done")])
     place = await announced(redis, PATH)
 
     assert await mark(redis) == 1
@@ -163,7 +170,7 @@ async def test_slow_ones_for_which_there_is_no_room_do_not_stand_before_quick_on
     ids = await subscribe(redis, 60)
     queue = FeedQueue(redis, [SHARD], LONG)
     slow = await take(queue, quick=50)
-    await queue.turn([FeedSettlement(one, "retry", is_slow=True) for one in slow], 0, 0)
+    await queue.settle([FeedSettlement(one, "retry", is_slow=True) for one in slow])
     # Those that have waited longest are the slow ones.
     await redis.zadd(SHARD.websub_due, dict.fromkeys((one.subscription.id for one in slow), 1))
     taken: list[FeedLease] = []
@@ -179,28 +186,28 @@ async def test_slow_ones_for_which_there_is_no_room_do_not_stand_before_quick_on
 async def test_a_request_that_took_anothers_place_is_the_one_that_counts(redis: Redis) -> None:
     store, queue = FeedSubscriptionStore(redis, [SHARD]), RequestQueue(redis, [SHARD], LONG)
     await store.ask(a_request("first"))
-    (first,) = (await queue.turn([], 10, 0)).leases
+    (first,) = await take_requests(queue)
     await store.ask(a_request("second"))
 
-    await queue.turn([RequestSettlement(first, "subscribe", record=a_record(first.request))], 0, 0)
+    await queue.settle([RequestSettlement(first, "subscribe", record=a_record(first.request))])
 
     assert await store.list() == []
-    (second,) = (await queue.turn([], 10, 0)).leases
+    (second,) = await take_requests(queue)
     assert second.request.number == "second"
 
 
 async def test_a_request_in_a_lost_workers_hand_is_taken_again_and_its_late_settlement_ignored(redis: Redis) -> None:
     store, queue = FeedSubscriptionStore(redis, [SHARD]), RequestQueue(redis, [SHARD], SHORT)
     await store.ask(a_request("only"))
-    (lost,) = (await queue.turn([], 10, 0)).leases
+    (lost,) = await take_requests(queue)
     again: list[RequestLease] = []
 
     async def is_taken_again() -> bool:
-        again.extend((await queue.turn([], 10, 0)).leases)
+        again.extend(await take_requests(queue))
         return bool(again)
 
     await eventually(is_taken_again, "its turn")
-    await queue.turn([RequestSettlement(lost, "subscribe", record=a_record(lost.request))], 0, 0)
+    await queue.settle([RequestSettlement(lost, "subscribe", record=a_record(lost.request))])
 
     assert again[0].request.attempts == 2
     assert await store.list() == []

@@ -1,4 +1,4 @@
-"""The worker's loop, over a real store, with attempts by hand."""
+"""The lease loop, over a real store, with attempts by hand."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,33 +7,34 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
+from services.notify.delivery.attempt import DeliveryAttempts
+from services.notify.delivery.due_deliveries import DueDeliveries
+from services.notify.delivery.lease_loop import LeaseLoop
 from services.notify.delivery.log_consumer import LogConsumer
 from services.notify.delivery.queue import DeliveryQueue, QueueRules
 from services.notify.delivery.shard_advance import ShardAdvance
-from services.notify.delivery.worker import DeliveryWorker
 from services.notify.log.event_log import EventLog
-from services.notify.model.delivery import Attempt, Delivered, Done, Lease, Settlement
-from services.notify.model.subscription import Subscription
+from services.notify.model.delivery import Attempt, DeliveryLease, Settlement, Success
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
 from tests.notify.factories import a_subscription, an_event, announce, eventually
 
 SHARD = Shard(0)
-Act = Callable[[Lease], Awaitable[None]]
+Act = Callable[[DeliveryLease], Awaitable[None]]
 
 
-class Attempts:
-    """Stands for the sender: notes what it is given, then does what the test says."""
+class Attempts(DeliveryAttempts):
+    """Notes what it is given, then does what the test says."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: Act) -> None:  # the sender and the rest are not asked
         self.act = act
         self.begun: list[str] = []
 
-    async def __call__(self, lease: Lease, subscription: Subscription) -> Settlement:
+    async def attempt(self, lease: DeliveryLease) -> Settlement:
         self.begun.append(lease.delivery.id)
         await self.act(lease)
-        return Settlement(lease, Done(), lease.delivery.after_attempt(), Attempt(1, 0, 0, Delivered(200)))
+        return Settlement(lease, Success(200), lease.delivery.after_attempt(), Attempt(1, 0, 0, Success(200)))
 
 
 @asynccontextmanager
@@ -41,9 +42,10 @@ async def working(redis: Redis, act: Act, *, grace: float = 8, lease_for: float 
     store = SubscriptionStore(redis, 1)
     attempts = Attempts(act)
     queue = DeliveryQueue(redis, QueueRules(timedelta(seconds=lease_for)))
-    worker = DeliveryWorker(queue, store, attempts, _not_failing, grace=timedelta(seconds=grace))
-    consumer = a_consumer(redis, store, worker.ring)
-    async with worker.running(), consumer.running():
+    due = DueDeliveries(queue, store, _not_failing)
+    loop = LeaseLoop("deliveries", due, attempts, grace=timedelta(seconds=grace))
+    consumer = a_consumer(redis, store, loop.ring)
+    async with loop.running(), consumer.running():
         yield attempts
 
 
@@ -82,8 +84,8 @@ async def test_everything_that_was_enqueued_is_attempted_and_settled(redis: Redi
 async def test_more_hanging_endpoints_than_quick_slots_delay_no_other(redis: Redis) -> None:
     hang = asyncio.Event()
 
-    async def hang_but_one(lease: Lease) -> None:
-        if lease.subscription_id != "s299":
+    async def hang_but_one(lease: DeliveryLease) -> None:
+        if lease.endpoint != "s299":
             await hang.wait()
 
     await enqueue(redis, subscriptions=300, events=3)
@@ -114,7 +116,7 @@ async def test_what_is_cut_off_at_a_stop_is_handed_back_at_once(redis: Redis) ->
 async def test_a_mistake_of_ours_costs_one_delivery_an_attempt_and_the_others_nothing(redis: Redis) -> None:
     broken: list[str] = []
 
-    async def break_once(lease: Lease) -> None:
+    async def break_once(lease: DeliveryLease) -> None:
         if lease.delivery.event_id == "e1" and not broken:
             broken.append(lease.delivery.id)
             raise RuntimeError("our mistake")
@@ -131,7 +133,7 @@ async def test_a_mistake_of_ours_costs_one_delivery_an_attempt_and_the_others_no
 async def test_a_slow_attempt_is_settled_when_it_ends(redis: Redis) -> None:
     let_go = asyncio.Event()
 
-    async def wait(_: Lease) -> None:
+    async def wait(_: DeliveryLease) -> None:
         await let_go.wait()
 
     await enqueue(redis, subscriptions=1, events=1)
@@ -154,7 +156,7 @@ async def test_what_another_process_enqueues_is_found(redis: Redis) -> None:
 async def test_a_deleted_subscriptions_deliveries_are_forgotten_even_while_one_is_in_the_air(redis: Redis) -> None:
     let_go = asyncio.Event()
 
-    async def wait(_: Lease) -> None:
+    async def wait(_: DeliveryLease) -> None:
         await let_go.wait()
 
     await enqueue(redis, subscriptions=1, events=5)
@@ -172,9 +174,9 @@ async def _settled(redis: Redis) -> bool:
     return await unsettled(redis) == 0
 
 
-async def _at_once(_: Lease) -> None:
+async def _at_once(_: DeliveryLease) -> None:
     return
 
 
-async def _for_ever(_: Lease) -> None:
+async def _for_ever(_: DeliveryLease) -> None:
     await asyncio.Event().wait()
