@@ -18,8 +18,7 @@ from services.cli.output import console
 from services.cli.store import on_store
 from services.render.output.volume import Output
 from services.render.rebuild.publishing_load import PublishingLoad
-from services.render.rebuild.rebuild import Progress as Step
-from services.render.rebuild.rebuild import Rebuilt, Watch
+from services.render.rebuild.rebuild import OnProgress, RebuildProgress, RebuildResult
 from services.render.rebuild.verify import Differences, compare, refuse_fault
 from services.render.wiring import assemble, edition_in_use
 from shared.model.errors import ClarionError
@@ -33,8 +32,8 @@ _NICENESS = 10
 def rebuild(section: str | None, *, as_json: bool) -> None:
     """Write every page anew from the store, beside publishing; what was interrupted goes on where it stopped."""
     _be_quiet_and_nice()
-    with _progress(quiet=as_json) as watch:
-        rebuilt = on_store(lambda settings, redis: _rebuild(settings, redis, section, watch))
+    with _progress(quiet=as_json) as on_progress:
+        rebuilt = on_store(lambda settings, redis: _rebuild(settings, redis, section, on_progress))
     if as_json:
         typer.echo(json.dumps({"items": rebuilt.items, "listings": rebuilt.listings, "removed": rebuilt.stale}))
     else:
@@ -46,8 +45,8 @@ def rebuild(section: str | None, *, as_json: bool) -> None:
 def verify(*, as_json: bool) -> None:
     """Compare the site on disk with what a rebuild would write; exit code 1 where it differs."""
     _be_quiet_and_nice()
-    with _progress(quiet=as_json) as watch:
-        differences = on_store(lambda settings, redis: _verify(settings, redis, watch))
+    with _progress(quiet=as_json) as on_progress:
+        differences = on_store(lambda settings, redis: _verify(settings, redis, on_progress))
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(differences)))
     else:
@@ -56,23 +55,23 @@ def verify(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _rebuild(settings: Settings, redis: Redis, section: str | None, watch: Watch) -> Rebuilt:
+async def _rebuild(settings: Settings, redis: Redis, section: str | None, on_progress: OnProgress) -> RebuildResult:
     edition = await edition_in_use(settings, redis)
     if section is not None and section not in edition.site.section_at:
         raise ClarionError(f'there is no section "{section}" in the site file')
     output = Output(settings.output_dir)
     async with output.locked("rebuilds", [""]):
-        return await assemble(redis, edition, output).rebuild.run(section, watch)
+        return await assemble(redis, edition, output).rebuild.run(section, on_progress)
 
 
-async def _verify(settings: Settings, redis: Redis, watch: Watch) -> Differences:
+async def _verify(settings: Settings, redis: Redis, on_progress: OnProgress) -> Differences:
     edition = await edition_in_use(settings, redis)
     with tempfile.TemporaryDirectory(prefix="clarion-verify-") as folder:
         rebuilt = Output(Path(folder))
         # An item that was published meanwhile may stand in one of the two only: a second rebuild catches up with it.
         for _ in range(2):
-            await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(watch=watch)
-            await PublishingLoad(redis).passed()
+            await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(on_progress=on_progress)
+            await PublishingLoad(redis).until_idle()
             differences = compare(Output(settings.output_dir), rebuilt)
             if not differences:
                 break
@@ -87,17 +86,17 @@ def _be_quiet_and_nice() -> None:
 
 
 @contextlib.contextmanager
-def _progress(*, quiet: bool) -> Iterator[Watch]:
+def _progress(*, quiet: bool) -> Iterator[OnProgress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=quiet) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def watch(step: Step) -> None:
+        def on_progress(step: RebuildProgress) -> None:
             if step.step not in tasks:
                 tasks[step.step] = progress.add_task(step.step, total=step.total)
             progress.update(tasks[step.step], completed=step.done, total=step.total)
 
-        yield watch
+        yield on_progress
 
 
 def _print(differences: Differences) -> None:

@@ -28,7 +28,7 @@ from services.render.pipeline.consumer import ItemEventConsumer
 from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.veto import Veto
 from services.render.rebuild.preparation import Preparation
-from services.render.rebuild.rebuild import Rebuild, RebuildTools
+from services.render.rebuild.rebuild import Rebuild
 from services.render.search.api import search_router
 from services.render.search.index import INDEX_VERSION, SearchIndex
 from services.render.search.service import Search
@@ -167,7 +167,14 @@ def assemble(
     )
     return Rendering(
         consumer=consumer,
-        rebuild=Rebuild(redis, edition, output, RebuildTools(Preparation(reader, items, sitemaps), writer, search)),
+        rebuild=Rebuild(
+            redis,
+            edition,
+            output,
+            preparation=Preparation(reader, items, sitemaps),
+            writer=writer,
+            search=search,
+        ),
         ticker=Ticker(redis, lambda: writer.refresh([NewsSitemap()])),
         search=search,
         routes=[search_router(search, edition, answers), site_router(SitePaths(output, store, edition, answers))],

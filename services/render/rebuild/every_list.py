@@ -1,4 +1,4 @@
-"""Every list of the site and of its past, in the groups in which a rebuild writes them."""
+"""Every list that the site has or had, in the groups in which a rebuild writes them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ ListPageOrSitemap = ListingPage | Sitemap
 
 @dataclass(frozen=True)
 class ListGroups:
-    """What there is to write, each group small enough to be done again after an interruption."""
+    """The lists to write. A group is written again after an interruption, so groups are small."""
 
     listings: int
     groups: Sequence[Sequence[ListPageOrSitemap]]
 
 
 class EveryList:
-    """Finds lists in the store."""
+    """Reads from the store which lists there are."""
 
     def __init__(self, redis: Redis, site: Site) -> None:
         self._redis = redis
@@ -43,10 +43,10 @@ class EveryList:
 
     async def groups(self, is_wanted: Callable[[Listing], bool]) -> ListGroups:
         """
-        Return the pages of each listing's newest items, then all archives of one month after the other, newest first.
+        Return a group for each listing's newest items, then a group for the archives of each month, newest month first.
 
-        A group that comes in while a rebuild is interrupted stands before some that are done, never after one that is
-        not: counting those that are done skips none.
+        New groups sort before finished ones. So resuming by "number of groups done" may repeat a group and never skips
+        one.
         """
         listings = [listing for listing in await self._listings() if is_wanted(listing)]
         groups: list[list[ListPageOrSitemap]] = [list(pages_of(listing, self._site)) for listing in listings]

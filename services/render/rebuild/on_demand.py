@@ -1,4 +1,4 @@
-"""Rebuild the site when somebody asks for it, and tell how far it is."""
+"""Carry out the rebuilds that an operator requests, and report their progress to the store."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.render.output.volume import Output
-from services.render.rebuild.rebuild import Progress, Rebuild
+from services.render.rebuild.rebuild import Rebuild, RebuildProgress
 from shared.runtime.background import background, repeated
 from shared.store.rebuild_request import finish_rebuild, note_rebuild_progress, read_rebuild_request
 
 _LOOK_EVERY_SECONDS = 2
-_TELL_EVERY_SECONDS = 1
+_REPORT_EVERY_SECONDS = 1
 
 
 class RebuildOnDemand:
@@ -22,7 +22,7 @@ class RebuildOnDemand:
         self._redis = redis
         self._rebuild = rebuild
         self._output = output
-        self._progress: Progress | None = None
+        self._progress: RebuildProgress | None = None
 
     async def run(self) -> None:
         """Look for a request every 2 seconds, until cancelled."""
@@ -35,22 +35,22 @@ class RebuildOnDemand:
             # Another replica may have carried it out while this one waited for the lock.
             if not await self._is_requested():
                 return
-            async with background(self._tell()):
-                await self._rebuild.run(watch=self._watch)
+            async with background(self._report()):
+                await self._rebuild.run(on_progress=self._on_progress)
             await finish_rebuild(self._redis)
 
     async def _is_requested(self) -> bool:
         request = await read_rebuild_request(self._redis)
         return request is not None and request.is_open
 
-    def _watch(self, progress: Progress) -> None:
+    def _on_progress(self, progress: RebuildProgress) -> None:
         self._progress = progress
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         while True:
-            await asyncio.sleep(_TELL_EVERY_SECONDS)
+            await asyncio.sleep(_REPORT_EVERY_SECONDS)
             if self._progress is not None:
-                with contextlib.suppress(RedisError, OSError):  # the next telling says the same
+                with contextlib.suppress(RedisError, OSError):  # the next report says the same
                     await note_rebuild_progress(
                         self._redis, self._progress.step, self._progress.done, self._progress.total
                     )

@@ -1,4 +1,4 @@
-"""Which page a path of the site names, whether it is there or not: the way back from a file to what it shows."""
+"""From the path of a file back to the page that has the file, whether the file exists or not."""
 
 import re
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _MONTH = re.compile(r"(.*/)([0-9]{4})/([0-9]{2})/(?:page/([0-9]+)/)?")
 _ITEM = re.compile(r"/[^/]+(?:/[^/]+)+/[0-9]{4}/[0-9]{2}/[^/]+/")
 
 
-def pages_named(path: str, site: Site, feed_formats: Iterable[FeedFormat]) -> Iterable[Page]:
+def pages_at(path: str, site: Site, feed_formats: Iterable[FeedFormat]) -> Iterable[Page]:
     """Yield the pages that may have a file at `path`; none for a path that no page of this site has."""
     if path == NEWS_SITEMAP:
         yield NewsSitemap()

@@ -1,8 +1,9 @@
 """
-Have what a list is made of at hand before the list is written.
+Fill the caches with what a list is made of, before the list is written.
 
-A page of a hundred items takes a tenth of a second where each must be read and its card and feed entry rendered first.
-Done in small steps beforehand, with no lock held, it takes milliseconds, and a publish never waits for more.
+A page of 100 items takes 100 ms if its items must be read and their cards and feed entries rendered. This module reads
+and renders them beforehand in steps of 2 to 3 ms, with no lock held. Then writing the page takes milliseconds, and a
+publish waits for no more than that.
 """
 
 from services.render.pages.chunks import Pause, chunks_of
@@ -11,13 +12,13 @@ from services.render.pages.kinds import SITEMAP_PLACES, ListingPage, Sitemap
 from services.render.pages.list_reader import ListReader
 from services.render.pages.sitemaps import SitemapReader
 
-# Two or three milliseconds' work: rendering the entries of so many items, reading so many places.
+# Each step is work for 2 to 3 ms.
 _ENTRIES_IN_ONE_STEP = 2
 _PLACES_IN_ONE_STEP = 50
 
 
 class Preparation:
-    """Reads items and renders their entries, for those who remember them to find."""
+    """Reads items and renders their list entries, so that the caches hold them."""
 
     def __init__(self, reader: ListReader, items: ItemPages, sitemaps: SitemapReader) -> None:
         self._reader = reader
@@ -25,7 +26,7 @@ class Preparation:
         self._sitemaps = sitemaps
 
     async def prepare(self, page: ListingPage | Sitemap, pause: Pause) -> None:
-        """Have the page's items read and rendered, with a pause before each step."""
+        """Read and render the page's items; `pause` is awaited before each step."""
         if isinstance(page, Sitemap):
             await self._prepare_sitemap(page, pause)
         else:
@@ -43,5 +44,5 @@ class Preparation:
         for items in chunks_of(listed[page].items, _ENTRIES_IN_ONE_STEP):
             await pause()
             for item in items:
-                # What it cannot be rendered for is found again, and seen to, when the page is written.
+                # Ignore rendering errors here: writing the page meets them again and handles them.
                 self._items.fault(item)

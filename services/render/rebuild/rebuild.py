@@ -1,10 +1,10 @@
 """
 Bring the whole volume up to date with the store: after a change of site or theme, onto an empty volume, or on demand.
 
-It goes through every path that an item ever had, then through every listing that ever was and its archives month by
-month, so that an item's card and feed entry are rendered once for all of them. It works in steps of a few milliseconds
-and lets publishing go first before each. What is done is noted beside the output, so that one that was interrupted goes
-on from there. At last it takes away the files that no page has.
+A rebuild writes the pages of every path that an item ever had, then every list, then the archives month by month, so
+that an item's card and feed entry are rendered once for all of them. At last it removes the files that no page has. It
+works in steps of some milliseconds, and publishing goes first before each step. A checkpoint beside the output lets an
+interrupted rebuild resume. README.md draws the states.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from services.render.pages.kinds import (
 )
 from services.render.pages.writer import PageWriter
 from services.render.rebuild.every_list import EveryList
-from services.render.rebuild.page_of_path import pages_named
+from services.render.rebuild.page_of_path import pages_at
 from services.render.rebuild.preparation import Preparation
 from services.render.rebuild.publishing_load import PublishingLoad
 from services.render.rebuild.site_files import SiteFiles
@@ -43,7 +43,7 @@ from shared.store import keys
 
 log = structlog.get_logger()
 
-# So much between two looks at whether something is being published: some ten milliseconds' work.
+# Publishing goes first before each step; a step takes some 10 ms.
 _ITEMS_IN_ONE_STEP = 2
 _SEARCHED_IN_ONE_STEP = 5
 _FILES_IN_ONE_STEP = 200
@@ -51,64 +51,64 @@ _PATHS_IN_ONE_READING = 100
 _WAIT_SECONDS = 1
 
 
-class _Mark(BaseModel):
-    """How far a rebuild has come."""
+class RebuildCheckpoint(BaseModel):
+    """Where an interrupted rebuild resumes."""
 
     fingerprint: str
     section: str | None
     cursor: int = 0
-    """Of the scan of paths; 0 again when it is through."""
+    """Of the scan of paths: HSCAN starts and ends with 0."""
     items: int = 0
     items_are_done: bool = False
     lists: int = 0
-    """Of the groups of lists, those that are through."""
+    """How many groups of lists are done."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a rebuild has come, for whoever watches."""
+class RebuildProgress:
+    """How far a rebuild has come."""
 
     step: str
     done: int
     total: int
 
 
-Watch = Callable[[Progress], None]
+OnProgress = Callable[[RebuildProgress], None]
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuildResult:
     """What a rebuild did."""
 
     items: int
     listings: int
     stale: Sequence[str]
-    """The paths of files that no page had, and that are gone now."""
-
-
-@dataclass(frozen=True)
-class RebuildTools:
-    """What a rebuild works with."""
-
-    preparation: Preparation
-    writer: PageWriter
-    search: Search
+    """The paths of the files that no page had and that were removed."""
 
 
 class Rebuild:
     """Writes every page of the site, or of a section."""
 
-    def __init__(self, redis: Redis, edition: Edition, output: Output, tools: RebuildTools) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        edition: Edition,
+        output: Output,
+        *,
+        preparation: Preparation,
+        writer: PageWriter,
+        search: Search,
+    ) -> None:
         self._redis = redis
         self._site = edition.site
         self._record = edition.record
         self._feed_formats = edition.feed_formats
         self._every_list = EveryList(redis, edition.site)
         self._files = SiteFiles(edition)
-        self._preparation = tools.preparation
-        self._writer = tools.writer
+        self._preparation = preparation
+        self._writer = writer
         self._output = output
-        self._search = tools.search
+        self._search = search
         self._load = PublishingLoad(redis)
 
     async def run_if_needed(self) -> None:
@@ -123,54 +123,56 @@ class Rebuild:
                 log.warning("rebuild.waiting", reason=repr(error))
                 await asyncio.sleep(_WAIT_SECONDS)
 
-    async def run(self, section: str | None = None, watch: Watch = lambda _: None) -> Rebuilt:
-        """Write static files, items, lists, and take away the rest; what is there already is not written again."""
-        mark = self._mark(section)
+    async def run(self, section: str | None = None, on_progress: OnProgress = lambda _: None) -> RebuildResult:
+        """Write static files, items and lists, and remove all other files. An unchanged file is not written again."""
+        checkpoint = self._checkpoint(section)
         there = self._files.write(self._output) | {SITEMAP_INDEX}
-        there |= await self._rebuild_items(mark, watch)
-        listings, lists = await self._rebuild_lists(mark, watch)
+        there |= await self._rebuild_items(checkpoint, on_progress)
+        listings, lists = await self._rebuild_lists(checkpoint, on_progress)
         there |= lists
-        stale = await self._sweep(section, there, watch)
+        stale = await self._sweep(section, there, on_progress)
         await self.sweep_unfinished()
         self._output.keep_mark(None)
         if section is None:
-            await self._search.remove_unpublished(self._load.passed)
+            await self._search.remove_unpublished(self._load.until_idle)
             self._output.mark_built(self._record.fingerprint)
-        log.info("site.rebuilt", section=section, items=mark.items, listings=listings, stale=len(stale))
-        return Rebuilt(mark.items, listings, stale)
+        log.info("site.rebuilt", section=section, items=checkpoint.items, listings=listings, stale=len(stale))
+        return RebuildResult(checkpoint.items, listings, stale)
 
     async def sweep_unfinished(self) -> None:
-        """Take away what processes that were killed left unfinished."""
+        """Remove the temporary files of processes that were killed."""
         swept = await asyncio.to_thread(self._output.sweep_unfinished)
         if swept:
             log.info("output.swept", files=swept)
 
-    def _mark(self, section: str | None) -> _Mark:
-        fresh = _Mark(fingerprint=self._record.fingerprint, section=section)
+    def _checkpoint(self, section: str | None) -> RebuildCheckpoint:
+        fresh = RebuildCheckpoint(fingerprint=self._record.fingerprint, section=section)
         try:
-            kept = _Mark.model_validate_json(self._output.mark() or "")
+            kept = RebuildCheckpoint.model_validate_json(self._output.mark() or "")
         except ValidationError:
             return fresh
         return kept if (kept.fingerprint, kept.section) == (fresh.fingerprint, fresh.section) else fresh
 
-    async def _rebuild_items(self, mark: _Mark, watch: Watch) -> set[str]:
+    async def _rebuild_items(self, checkpoint: RebuildCheckpoint, on_progress: OnProgress) -> set[str]:
         there: set[str] = set()
         total = await self._redis.hlen(keys.PATHS)
-        while not mark.items_are_done:
+        while not checkpoint.items_are_done:
             # Any: redis-py's replies are unions of everything.
             found: Any
-            cursor, found = await self._redis.hscan(keys.PATHS, mark.cursor, count=_PATHS_IN_ONE_READING)
-            owners = {path: ItemId(owner) for path, owner in found.items() if self._is_wanted(path, mark.section)}
+            cursor, found = await self._redis.hscan(keys.PATHS, checkpoint.cursor, count=_PATHS_IN_ONE_READING)
+            owners = {path: ItemId(owner) for path, owner in found.items() if self._is_wanted(path, checkpoint.section)}
             there |= await self._write([ItemAt(path) for path in owners])
             await self._repair_search(set(owners.values()))
-            mark.cursor, mark.items, mark.items_are_done = int(cursor), mark.items + len(owners), int(cursor) == 0
-            self._output.keep_mark(mark.model_dump_json())
-            watch(Progress("items", mark.items, max(total, mark.items)))
+            checkpoint.cursor = int(cursor)
+            checkpoint.items += len(owners)
+            checkpoint.items_are_done = checkpoint.cursor == 0
+            self._output.keep_mark(checkpoint.model_dump_json())
+            on_progress(RebuildProgress("items", checkpoint.items, max(total, checkpoint.items)))
         return there
 
     async def _repair_search(self, ids: Collection[ItemId]) -> None:
         for some in chunks_of(sorted(ids), _SEARCHED_IN_ONE_STEP):
-            await self._load.passed()
+            await self._load.until_idle()
             await self._search.repair(some)
 
     def _may_be_page(self, path: str) -> bool:
@@ -181,15 +183,15 @@ class Rebuild:
         lang, _, rest = path.strip("/").partition("/")
         return lang in self._site.languages and (section is None or f"{rest}/".startswith(f"{section}/"))
 
-    async def _rebuild_lists(self, mark: _Mark, watch: Watch) -> tuple[int, set[str]]:
-        """Write the lists that are left; return how many listings there are, and the paths of what was written."""
-        every = await self._every_list.groups(lambda listing: self._is_wanted(listing.path, mark.section))
+    async def _rebuild_lists(self, checkpoint: RebuildCheckpoint, on_progress: OnProgress) -> tuple[int, set[str]]:
+        """Write the lists after the checkpoint; return how many listings there are, and the paths that were written."""
+        every = await self._every_list.groups(lambda listing: self._is_wanted(listing.path, checkpoint.section))
         there: set[str] = set()
-        for group in every.groups[mark.lists :]:
+        for group in every.groups[checkpoint.lists :]:
             there |= await self._write(group)
-            mark.lists += 1
-            self._output.keep_mark(mark.model_dump_json())
-            watch(Progress("lists", mark.lists, len(every.groups)))
+            checkpoint.lists += 1
+            self._output.keep_mark(checkpoint.model_dump_json())
+            on_progress(RebuildProgress("lists", checkpoint.lists, len(every.groups)))
         there |= await self._write([NewsSitemap(), *(LatestFragment(lang) for lang in self._site.languages)])
         return every.listings, there
 
@@ -197,17 +199,17 @@ class Rebuild:
         """Write the pages, a few at a time, and return the paths of their files."""
         there: set[str] = set()
         for some in chunks_of([page for page in pages if isinstance(page, ItemAt)], _ITEMS_IN_ONE_STEP):
-            await self._load.passed()
+            await self._load.until_idle()
             there |= (await self._writer.refresh(some)).there
         for page in pages:
             if not isinstance(page, ItemAt | SitemapLine):
-                await self._preparation.prepare(page, self._load.passed)
-                await self._load.passed()
+                await self._preparation.prepare(page, self._load.until_idle)
+                await self._load.until_idle()
                 there |= (await self._writer.refresh([page])).there
         return there
 
-    async def _sweep(self, section: str | None, there: Collection[str], watch: Watch) -> Sequence[str]:
-        """Take away the files that no page has; what was not written just now is asked of the store again."""
+    async def _sweep(self, section: str | None, there: Collection[str], on_progress: OnProgress) -> Sequence[str]:
+        """Remove the files that no page has. A file that this run did not write is first compared with the store."""
         unknown = [
             path
             async for path in self._files_there()
@@ -215,18 +217,18 @@ class Rebuild:
         ]
         stale = []
         for done, path in enumerate(unknown):
-            pages = list(pages_named(path, self._site, self._feed_formats)) if self._may_be_page(path) else []
+            pages = list(pages_at(path, self._site, self._feed_formats)) if self._may_be_page(path) else []
             await self._write(pages)
             if not pages:
                 self._output.remove(path)
             if self._output.mtime_ns(path) is None:
                 stale.append(path)
-            watch(Progress("files", done + 1, len(unknown)))
+            on_progress(RebuildProgress("files", done + 1, len(unknown)))
         return stale
 
     async def _files_there(self) -> AsyncIterator[str]:
         paths = self._output.paths()
         while some := list(itertools.islice(paths, _FILES_IN_ONE_STEP)):
-            await self._load.passed()
+            await self._load.until_idle()
             for path in some:
                 yield path

@@ -8,7 +8,7 @@ from shared.model.errors import Broken
 from shared.model.items import PublicItem
 
 
-class NotVetoed(Broken):
+class PendingVeto(Broken):
     """An item cannot be rendered and render has not taken it back yet: let it work off its events first."""
 
 
@@ -40,5 +40,5 @@ def compare(volume: Output, rebuilt: Output) -> Differences:
 
 
 async def refuse_fault(item: PublicItem, fault: Exception) -> None:
-    """Raise NotVetoed: whoever only compares changes nothing in the store."""
-    raise NotVetoed(f"item {item.item.id} at revision {item.revision.number} cannot be rendered: {fault!r}")
+    """Raise PendingVeto: whoever only compares changes nothing in the store."""
+    raise PendingVeto(f"item {item.item.id} at revision {item.revision.number} cannot be rendered: {fault!r}")

@@ -1,4 +1,4 @@
-"""Going after what is being published, and not behind it for ever."""
+"""A rebuild waits for publishing, and still proceeds under constant load."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ async def looks(press: Press) -> int:
 async def test_it_returns_once_an_event_is_worked_off_and_not_before(press: Press) -> None:
     await press.newsroom.publish("a")
     before = await looks(press)
-    waiting = asyncio.create_task(PublishingLoad(press.redis, seconds=lambda: 0.0).passed())
+    waiting = asyncio.create_task(PublishingLoad(press.redis, seconds=lambda: 0.0).until_idle())
 
     async def has_looked_again() -> bool:
         return await looks(press) > before + 1
@@ -36,18 +36,18 @@ async def test_where_nothing_waits_it_asks_each_time(press: Press) -> None:
     before = await looks(press)
 
     for _ in range(3):
-        await load.passed()
+        await load.until_idle()
 
     assert await looks(press) == before + 3
 
 
-async def test_behind_an_event_that_nobody_works_off_each_wait_buys_some_time(press: Press) -> None:
+async def test_behind_an_event_that_nobody_works_off_a_rebuild_runs_for_some_time_after_each_wait(press: Press) -> None:
     await press.newsroom.publish("a")
     hundredths = itertools.count()
     load = PublishingLoad(press.redis, seconds=lambda: next(hundredths) / 100)
 
-    await load.passed()
+    await load.until_idle()
     before = await looks(press)
-    await load.passed()
+    await load.until_idle()
 
     assert await looks(press) == before

@@ -14,8 +14,8 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.output.volume import Output
-from services.render.rebuild.rebuild import Progress
-from services.render.rebuild.verify import Differences, NotVetoed
+from services.render.rebuild.rebuild import RebuildProgress
+from services.render.rebuild.verify import Differences, PendingVeto
 from shared.model.ids import item_id
 from shared.model.items import Withdrawal
 from shared.runtime.settings import Settings
@@ -131,19 +131,19 @@ async def test_a_rebuild_of_a_section_leaves_the_others_alone(press: Press) -> N
 
 async def test_an_interrupted_rebuild_goes_on_where_it_stopped(press: Press) -> None:
     await some_items(press)
-    done: list[Progress] = []
+    done: list[RebuildProgress] = []
 
-    def stop_halfway(progress: Progress) -> None:
+    def stop_halfway(progress: RebuildProgress) -> None:
         done.append(progress)
         if progress.step == "lists" and progress.done > progress.total / 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await press.rendering.rebuild.run(watch=stop_halfway)
-    steps: list[Progress] = []
-    await press.rendering.rebuild.run(watch=steps.append)
+        await press.rendering.rebuild.run(on_progress=stop_halfway)
+    steps: list[RebuildProgress] = []
+    await press.rendering.rebuild.run(on_progress=steps.append)
 
-    assert steps[0] == Progress("lists", done[-1].done + 1, done[-1].total)
+    assert steps[0] == RebuildProgress("lists", done[-1].done + 1, done[-1].total)
 
 
 async def test_a_new_theme_rebuilds_the_site_when_render_starts(press: Press, redis: Redis, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_verify_changes_nothing_about_an_item_that_cannot_be_rendered(
 ) -> None:
     await strict_press.newsroom.publish("a", title=BROKEN_TITLE)
 
-    with pytest.raises(NotVetoed):
+    with pytest.raises(PendingVeto):
         await strict_press.differences(tmp_path / "again")
 
     assert await strict_press.public("a") == 1

@@ -144,7 +144,7 @@ async def test_a_rebuild_mends_the_index(press: Press, http: httpx.AsyncClient) 
     await press.rendering.rebuild.run()
 
     assert set(await found(http, "harbour")) == {"a", "c"}
-    assert await press.rendering.search.remove_unpublished(PublishingLoad(press.redis).passed) == 0
+    assert await press.rendering.search.remove_unpublished(PublishingLoad(press.redis).until_idle) == 0
 
 
 @pytest.mark.parametrize("question", ['"', "a AND", "words:x", "(", "*", "NEAR(", "", "ъ" * 200, "a\0b"])
