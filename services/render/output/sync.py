@@ -30,10 +30,11 @@ _WAIT_SECONDS = 1
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class _Mark(BaseModel):
+class _SyncPoint(BaseModel):
+    """The last event whose pages are on the disk, like those of every event before it."""
+
     boot: str
     entry: str
-    """Every event up to this one has its pages on the disk."""
 
 
 class SyncMark:
@@ -61,7 +62,7 @@ class SyncMark:
         """Sync the volume and note up to which event that holds."""
         done = await self._done()
         await asyncio.to_thread(sync, self._output.root)
-        self._output.keep_synced(_Mark(boot=_boot(), entry=done).model_dump_json())
+        self._output.keep_synced(_SyncPoint(boot=_boot(), entry=done).model_dump_json())
 
     async def check_after_crash(self) -> int:
         """Write the pages of events since the mark again if the machine has started since; return how many events."""
@@ -82,9 +83,9 @@ class SyncMark:
         log.info("sync.checked", events=checked)
         return checked
 
-    def _mark(self) -> _Mark | None:
+    def _mark(self) -> _SyncPoint | None:
         try:
-            return _Mark.model_validate_json(self._output.synced() or "")
+            return _SyncPoint.model_validate_json(self._output.synced() or "")
         except ValidationError:
             return None
 
