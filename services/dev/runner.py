@@ -1,4 +1,4 @@
-"""All three services in one process on one port, over an embedded server: the first run, and every day's trying out."""
+"""All three services in one process on one port, over an embedded server: for a first look and for development."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class DevOptions:
-    """What the command line of `clarion dev` chose."""
+    """The options of `clarion dev`."""
 
     host: str
     port: int
@@ -102,7 +102,7 @@ def run(options: DevOptions) -> int:
 
 
 def dev_settings(options: DevOptions, data: Path, redis_url: str) -> Settings:
-    """Return the settings of the environment, and for what is not set there what suits one machine."""
+    """Return the settings of the environment; a setting that is not there gets a value that suits one machine."""
     kept = _kept_secrets(data)
     defaults: dict[str, Any] = {  # Any: the settings' own types
         "base_url": f"http://{_authority(options)}",
@@ -119,7 +119,7 @@ def dev_settings(options: DevOptions, data: Path, redis_url: str) -> Settings:
 
 
 def _kept_secrets(data: Path) -> dict[str, str]:
-    """Return the keys of this data folder, made at its first use."""
+    """Return the keys of this data folder; make them at its first use."""
     data.mkdir(parents=True, exist_ok=True)
     file = data / "secrets.json"
     if not file.exists():
@@ -154,7 +154,7 @@ async def _until_stopped(settings: Settings, options: DevOptions) -> None:
 
 
 async def _greet(settings: Settings, options: DevOptions) -> None:
-    """Publish the example newsroom, and say where everything is once it can be read."""
+    """Publish the example newsroom; print the addresses and the key as soon as the site can be read."""
     base = settings.base_url
     key = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else ""
     site = load_site(settings.site_file)

@@ -11,17 +11,16 @@ from services.ingest.contract.item_body import ItemBody
 from services.ingest.publishing.rules import (
     Actor,
     ItemChange,
-    cancellation,
     changes_nothing,
     check_expected,
     is_back_at_public,
     next_revision,
-    postponement,
     provisional_path,
     publication,
     released,
     taken_path,
     taken_translation,
+    unseen,
     wanted_path,
 )
 from services.ingest.publishing.withdrawal import is_withdrawn_so, withdrawal_write, withdrawn_content
@@ -175,10 +174,8 @@ class Publisher:
         return withdrawal.model_copy(update={"to": landing})
 
     async def _plan(self, change: ItemChange, found: Found, revision: Revision, *, slug_is_binding: bool) -> Write:
-        if revision.publish_at is not None:
-            return postponement(change, found, revision)
-        if is_back_at_public(found, revision):
-            return cancellation(change, found, revision)
+        if revision.publish_at is not None or is_back_at_public(found, revision):
+            return unseen(change, found, revision)
         path = wanted_path(found, revision, self._site)
         if revision.slug is None or not slug_is_binding:
             path = await self._free_path(path, change.item_id)

@@ -139,8 +139,12 @@ def publication(change: ItemChange, found: Found, revision: Revision, path: str)
     )
 
 
-def postponement(change: ItemChange, found: Found, revision: Revision) -> Write:
-    """Return the write that keeps `revision` until its moment: no path, no index, no event tells of it."""
+def unseen(change: ItemChange, found: Found, revision: Revision) -> Write:
+    """
+    Return the write that changes nothing for readers: no path, no index, no event tells of it.
+
+    `revision` waits for its moment; without a moment it repeats the public one, so that what waited is given up.
+    """
     item = found.item
     shown = shown_by_lists(found)
     state: State = item.state if item and (item.public or item.state == "published") else "scheduled"
@@ -151,7 +155,7 @@ def postponement(change: ItemChange, found: Found, revision: Revision) -> Write:
         shown_before=shown,
         shown_after=shown,
         revision=revision,
-        note=change.note("scheduled"),
+        note=change.note("scheduled" if revision.publish_at else "cancelled"),
     )
 
 
@@ -165,20 +169,6 @@ def is_back_at_public(found: Found, revision: Revision) -> bool:
         and revision.publish_at is None
         and public is not None
         and public.content_sha256 == revision.content_sha256
-    )
-
-
-def cancellation(change: ItemChange, found: Found, revision: Revision) -> Write:
-    """Return the write that gives up what waits beside the public revision: nothing changes for readers."""
-    shown = shown_by_lists(found)
-    return Write(
-        write_id=change.write_id,
-        before=found.item,
-        after=item_after(change, found.item, revision, "published"),
-        shown_before=shown,
-        shown_after=shown,
-        revision=revision,
-        note=change.note("cancelled"),
     )
 
 
