@@ -22,8 +22,8 @@ $(STAMP): requirements-dev.txt pyproject.toml
 dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.0.1:8000
 	$(BIN)/clarion dev
 
-test: check ## run every check and test that CI runs
-	$(BIN)/python -m pytest
+test: check ## run every check and test that CI runs, the tests in as many processes as there are cores
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations 10
 
 test-long: $(STAMP) ## run the tests that take minutes: random work under crashes, freezes and restarts
 	$(BIN)/python -m pytest -m long --timeout 1800

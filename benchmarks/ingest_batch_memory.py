@@ -23,7 +23,7 @@ from shared.http.server import http_server
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY, an_item, some_settings
-from tests.fakes import a_free_port
+from tests.ports import a_free_port
 
 LINES = 10_000
 BAD_EVERY = 200

@@ -16,8 +16,9 @@ from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.embedded_cluster import EmbeddedCluster, embedded_cluster
 from tests.factories import some_settings
-from tests.fakes import Clarion, a_free_port, running_clarion
+from tests.fakes import Clarion, running_clarion
 from tests.ingest_service import Ingest, running_ingest
+from tests.ports import a_free_port
 
 # The machines that run this are shared: how long one example takes says nothing.
 hypothesis.settings.register_profile("clarion", deadline=None)

@@ -19,7 +19,8 @@ from shared.http.server import http_server
 from shared.runtime.settings import Settings
 from tests.deploy.nginx import Behind, needs_nginx, running_nginx
 from tests.factories import ADMIN_KEY, an_item, as_json, some_settings
-from tests.fakes import PATIENCE_SECONDS, Clarion, a_free_port, eventually
+from tests.fakes import PATIENCE_SECONDS, Clarion, eventually
+from tests.ports import a_free_port
 
 pytestmark = needs_nginx
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from services.dev.example import EXAMPLE, example_items, publish_example
 from tests.factories import some_settings
-from tests.fakes import a_free_port, running_clarion
+from tests.fakes import running_clarion
+from tests.ports import a_free_port
 
 
 async def test_the_example_newsroom_is_published_once(tmp_path: Path, store_url: str) -> None:

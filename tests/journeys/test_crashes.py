@@ -13,8 +13,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.factories import an_item
-from tests.fakes import a_free_port, eventually, receiving
+from tests.fakes import eventually, receiving
 from tests.journeys.processes import a_client, answers, clarion_process, subscribed, until_readable
+from tests.ports import a_free_port
 
 # The steps, in the item's order: being killed at the entry of one is being killed at the end of the one before it.
 STEPS = [

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.dev.example import example_items
-from tests.fakes import a_free_port
+from tests.ports import a_free_port
 from tests.web.specimens import SPECIMENS, WITHDRAWN
 
 KEY = "web-checks-0123456789-0123456789-0123"

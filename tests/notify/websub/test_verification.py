@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.fakes import a_free_port
 from tests.notify.websub.fakes import Asked, Hub, a_subscriber, echo
+from tests.ports import a_free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

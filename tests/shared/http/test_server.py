@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.fakes import a_free_port
+from tests.ports import a_free_port
 
 # A service that takes the given seconds to clean up, and as many in which its loop hears nothing.
 SERVICE = """
