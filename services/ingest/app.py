@@ -11,7 +11,7 @@ from services.ingest.api.batch import batch_router
 from services.ingest.api.items import items_router
 from services.ingest.api.public import public_router
 from services.ingest.api.rate_limit import RateLimiter, RateLimitHeaders, rate_limited
-from services.ingest.api.reading import previews_router, reading_router
+from services.ingest.api.reading import reading_router
 from services.ingest.api.request_body import ItemReader
 from services.ingest.api.schemas import schemas_router
 from services.ingest.contract.openapi import describe
@@ -69,8 +69,7 @@ def _application(settings: Settings, redis: Redis, site: Site, publisher: Publis
     app.include_router(public_router(store, site, base_url))
     app.include_router(items_router(publisher, reader, IdempotencyKeys(redis), eraser))
     app.include_router(batch_router(publisher, reader))
-    app.include_router(reading_router(publisher, store, Timelines(redis)))
-    app.include_router(previews_router(store, base_url, settings.secrets_key))
+    app.include_router(reading_router(publisher, store, Timelines(redis), base_url, settings.secrets_key))
     app.include_router(audit_router(redis))
     app.include_router(schemas_router(site, base_url))
     app.include_router(health_router(lambda: store_answers(redis), StoreWatch(redis)))

@@ -104,17 +104,13 @@ def install(app: FastAPI, admit: Admit) -> None:
     app.state.admit = admit
 
 
-def key_with(scope: Scope) -> "KeyDependency":
-    """
-    Return what a route depends on to get the caller's key: `key: Annotated[ApiKey, Depends(key_with("items:read"))]`.
-
-    The request is refused before the route runs when it has no known key, or when its key lacks the scope.
-    """
-    return KeyDependency(scope)
-
-
 class KeyDependency(SecurityBase):
-    """A FastAPI dependency: the key of the request. OpenAPI shows that the route wants a key."""
+    """
+    What a route depends on to get the caller's key: `key: Annotated[ApiKey, Depends(key_with("items:read"))]`.
+
+    A request without a known key, or whose key lacks the scope, is refused before the route runs. OpenAPI shows which
+    routes want a key.
+    """
 
     def __init__(self, scope: Scope) -> None:
         self.model = HTTPBearer(description="An API key.")
@@ -125,3 +121,6 @@ class KeyDependency(SecurityBase):
         """Return the key of the request. Raises as the application's `admit` does."""
         admit: Admit = request.app.state.admit
         return await admit(request, self._scope)
+
+
+key_with = KeyDependency

@@ -33,7 +33,9 @@ _REFUSED = problems(401, 403, 404, 422, 429, 503)
 Key = Annotated[ApiKey, Depends(key_with("items:read"))]
 
 
-def reading_router(publisher: Publisher, store: ItemStore, timelines: Timelines) -> APIRouter:
+def reading_router(
+    publisher: Publisher, store: ItemStore, timelines: Timelines, base_url: str, secrets_key: SecretStr | None
+) -> APIRouter:
     """Return the routes that show an item, public or not, to a key that opens its source."""
     router = APIRouter(prefix="/v1/items", tags=["items"])
 
@@ -102,13 +104,6 @@ def reading_router(publisher: Publisher, store: ItemStore, timelines: Timelines)
         receipt = publisher.receipt(item, latest, changed=False)
         timeline = await timelines.of(item, asked, receipt)
         return JSONResponse(timeline.model_dump(mode="json"), headers={"Cache-Control": "private, no-store"})
-
-    return router
-
-
-def previews_router(store: ItemStore, base_url: str, secrets_key: SecretStr | None) -> APIRouter:
-    """Return the route that hands out previews."""
-    router = APIRouter(prefix="/v1/items", tags=["items"])
 
     @router.post(
         f"{_ITEM}/preview",

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.5
 # Proxies close connections that are silent for about a minute.
 _HEARTBEAT_EVERY_POLLS = 30
 # A reader that takes nothing for 10 s is dropped. Until then its connection holds one full buffer at most.
-_TAKEN_WITHIN_SECONDS = 10.0
+_TAKEN_WITHIN = timedelta(seconds=10)
 
 Cursor = Annotated[str | None, Query(pattern=_CURSOR)]
 
@@ -67,23 +67,24 @@ async def read_events(event_log: EventLog, after: LogId | None, limit: int) -> E
 class PushedStream(StreamingResponse):
     """An answer without an end. A reader that takes nothing for a while is dropped."""
 
-    taken_within_seconds = _TAKEN_WITHIN_SECONDS
+    def __init__(self, events: AsyncIterable[str], taken_within: timedelta) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._seconds = taken_within.total_seconds()
 
     async def stream_response(self, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(self.taken_within_seconds):
+            async with asyncio.timeout(self._seconds):
                 await send(message)
 
         try:
             await super().stream_response(send_in_time)
         except TimeoutError:
             # Returning without an end closes the connection.
-            log.info("stream.dropped", seconds=self.taken_within_seconds)
+            log.info("stream.dropped", seconds=self._seconds)
 
 
-def events_router(
-    event_log: EventLog, stopping: asyncio.Event, taken_within: timedelta = timedelta(seconds=_TAKEN_WITHIN_SECONDS)
-) -> APIRouter:
+def events_router(event_log: EventLog, stopping: asyncio.Event, taken_within: timedelta = _TAKEN_WITHIN) -> APIRouter:
     """Return the routes. A stream ends when `stopping` is set, or when its reader takes nothing for `taken_within`."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -100,10 +101,7 @@ def events_router(
         start = LogId(place) if place else await event_log.newest()
         # Read once before the answer begins: afterwards the status can no longer be 410.
         await read_events(event_log, start, 1)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        pushed = PushedStream(sent_events(event_log, start, stopping), media_type="text/event-stream", headers=headers)
-        pushed.taken_within_seconds = taken_within.total_seconds()
-        return pushed
+        return PushedStream(sent_events(event_log, start, stopping), taken_within)
 
     return router
 
