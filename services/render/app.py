@@ -1,4 +1,4 @@
-"""The render service: what it is made of, started and stopped in order."""
+"""The render service: starts its parts in order, and stops them."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -67,7 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 def shown_once_replicated(handle: Handle, replication: Replication) -> Handle:
-    """Return `handle`, waiting for the replicas first: a failover must not take back what readers have seen."""
+    """Return `handle` behind a wait for the replicas: a failover must not take back what readers have seen."""
 
     async def handle_replicated(entries: Sequence[Entry]) -> None:
         await replication.confirm()

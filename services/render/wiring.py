@@ -1,7 +1,7 @@
-"""The parts of the render service, put together: over the output volume, or over another folder to compare it with."""
+"""Puts the render service together, over the output volume or over another folder to compare the volume with."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -32,14 +32,14 @@ from services.render.rebuild.rebuild import Rebuild
 from services.render.search.api import search_router
 from services.render.search.index import INDEX_VERSION, SearchIndex
 from services.render.search.service import Search
-from services.render.theme.standing_pages import StandingPages, load_standing_pages
+from services.render.theme.standing_pages import load_standing_pages
 from services.render.theme.theme import Theme
 from services.render.web.answers import SiteAnswers
 from services.render.web.site import SitePaths, site_router
 from shared.model.errors import ClarionError
 from shared.model.kinds.kind import SectionKind
 from shared.model.kinds.section_kinds import SECTION_KINDS
-from shared.model.site_file import Site, load_site
+from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store.dead_letters import DeadLetters
 from shared.store.item_store import ItemStore
@@ -53,14 +53,14 @@ class OtherEdition(ClarionError):
 
 @dataclass(frozen=True)
 class Rendering:
-    """The parts that turn events into pages."""
+    """The render service over one folder."""
 
     consumer: ItemEventConsumer
     rebuild: Rebuild
     ticker: Ticker
     search: Search
     routes: Sequence[APIRouter]
-    """In the order in which they are to be asked."""
+    """In the order in which a request is matched."""
 
 
 async def adopt_edition(
@@ -71,57 +71,42 @@ async def adopt_edition(
     kinds: Sequence[SectionKind] = SECTION_KINDS,
 ) -> Edition:
     """Return the edition of the settings, and make it the one that the store knows."""
-    made = _EditionDraft.of(settings, feed_formats, kinds)
-    return made.edition(await adopt_site(redis, made.fingerprint))
+    edition, fingerprint = _load(settings, feed_formats, kinds)
+    return edition(await adopt_site(redis, fingerprint))
 
 
 async def edition_in_use(settings: Settings, redis: Redis) -> Edition:
     """Return the edition that the store knows. Raises OtherEdition where the settings make another."""
-    made = _EditionDraft.of(settings, FEED_FORMATS, SECTION_KINDS)
+    edition, fingerprint = _load(settings, FEED_FORMATS, SECTION_KINDS)
     record = await read_site(redis)
-    if record is None or record.fingerprint != made.fingerprint:
+    if record is None or record.fingerprint != fingerprint:
         raise OtherEdition(
             "the site file, the theme or CLARION_BASE_URL differ from what the running site is made with: "
             "use its settings, or restart render with these"
         )
-    return made.edition(record)
+    return edition(record)
 
 
-@dataclass(frozen=True)
-class _EditionDraft:
-    """An edition as the settings make it, before the store has given it a number."""
+def _load(
+    settings: Settings, feed_formats: Sequence[FeedFormat], kinds: Sequence[SectionKind]
+) -> tuple[Callable[[SiteRecord], Edition], str]:
+    """Return what makes the edition of its record in the store, and the fingerprint of the edition."""
+    site = load_site(settings.site_file, kinds)
+    pages = load_standing_pages(site)
+    titles = {lang: pages.titles(lang) for lang in site.languages}
+    theme = Theme(site, settings.base_url, site.theme_folder, feed_formats=feed_formats, standing=titles, search=True)
 
-    site: Site
-    theme: Theme
-    standing_pages: StandingPages
-    base_url: str
-    rsscloud: bool
-    feed_formats: Sequence[FeedFormat]
+    def edition(record: SiteRecord) -> Edition:
+        return Edition(site, theme, record, settings.base_url, pages, settings.rsscloud, feed_formats)
 
-    @classmethod
-    def of(
-        cls, settings: Settings, feed_formats: Sequence[FeedFormat], kinds: Sequence[SectionKind]
-    ) -> "_EditionDraft":
-        site = load_site(settings.site_file, kinds)
-        pages = load_standing_pages(site)
-        titles = {lang: pages.titles(lang) for lang in site.languages}
-        theme = Theme(
-            site, settings.base_url, site.theme_folder, feed_formats=feed_formats, standing=titles, search=True
-        )
-        return cls(site, theme, pages, settings.base_url, settings.rsscloud, feed_formats)
-
-    @property
-    def fingerprint(self) -> str:
+    fingerprint = (
+        *(site.fingerprint, theme.fingerprint, pages.fingerprint),
         # The address of the site stands in every page, and another release may write any page in another way.
-        release = f"{version('clarion')} {INDEX_VERSION}"
-        parts = (self.site.fingerprint, self.theme.fingerprint, self.standing_pages.fingerprint, self.base_url, release)
-        more = (*(one.name for one in self.feed_formats), *(("rsscloud",) if self.rsscloud else ()))
-        return hashlib.sha256(" ".join((*parts, *more)).encode()).hexdigest()
-
-    def edition(self, record: SiteRecord) -> Edition:
-        return Edition(
-            self.site, self.theme, record, self.base_url, self.standing_pages, self.rsscloud, self.feed_formats
-        )
+        *(settings.base_url, version("clarion"), str(INDEX_VERSION)),
+        *(one.name for one in feed_formats),
+        *(("rsscloud",) if settings.rsscloud else ()),
+    )
+    return edition, hashlib.sha256(" ".join(fingerprint).encode()).hexdigest()
 
 
 def assemble(
@@ -134,7 +119,7 @@ def assemble(
     receipts_kept: timedelta = timedelta(days=30),
 ) -> Rendering:
     """
-    Return the parts for a folder.
+    Return the render service for a folder.
 
     `on_fault` is called with an item that cannot be rendered, by default a veto; `purge_urls` are told of changes.
     """

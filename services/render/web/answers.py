@@ -1,4 +1,4 @@
-"""Pages that are made when they are asked for: errors, what was withdrawn, search results."""
+"""Pages that are rendered for each request: errors, withdrawn items, search results."""
 
 from fastapi import Response
 
@@ -16,7 +16,7 @@ SECURITY_HEADERS = {
 
 
 class SiteAnswers:
-    """Answers that no file holds."""
+    """Makes responses that no file of the volume holds."""
 
     def __init__(self, output: Output, edition: Edition) -> None:
         self._output = output
@@ -24,13 +24,13 @@ class SiteAnswers:
         self._theme = edition.theme
 
     def html(self, status: int, page: bytes) -> Response:
-        """Return the page, its fragments in place."""
-        # A path may be waiting for its moment: the answer that nothing is there must not outlive that.
+        """Return the page with its fragments in place."""
+        # An embargoed item may appear at the path at any moment, so no cache may keep the 404.
         headers = {**SECURITY_HEADERS, "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8"}
         return Response(compose(self._output, page), status, headers=headers)
 
     def not_found(self, path: str) -> Response:
-        """Return the answer that there is nothing at a path."""
+        """Return the 404 page, in the language of the path."""
         return self.html(404, self._theme.not_found_page(self.language_of(path)))
 
     def language_of(self, path: str) -> str:

@@ -1,4 +1,4 @@
-"""The built-in web server: the files of the volume, and what the store knows of paths that have none."""
+"""The built-in web server: serves the files of the volume, and answers paths without a file from the store."""
 
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import PurePosixPath
@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.web.answers import SECURITY_HEADERS, SiteAnswers
-from services.render.web.includes import Body, read_body
+from services.render.web.includes import ServedBody, read_body
 from shared.model.urls import FRAGMENTS, MAX_PATH_CHARS, link_header
 from shared.store.item_store import ItemStore
 from shared.store.redirects import redirect_target
@@ -64,7 +64,7 @@ class SitePaths:
         body = read_body(self._output, path)
         return self._page(request, path, body) if body else await self._without_file(path)
 
-    def _page(self, request: Request, path: str, body: Body) -> Response:
+    def _page(self, request: Request, path: str, body: ServedBody) -> Response:
         headers = {
             **SECURITY_HEADERS,
             "ETag": body.etag,
@@ -94,7 +94,7 @@ class SitePaths:
             return self._answers.not_found(path)
         withdrawal = item.revision.withdrawal
         if withdrawal is not None and withdrawal.mode == "redirect" and withdrawal.to:
-            # What it names may have moved or been withdrawn since: no reader is sent through a second redirect.
+            # The target may have moved or been withdrawn since. Follow it here, so that readers get one redirect only.
             target = await redirect_target(self._store, withdrawal.to, leaving=item.item.id)
             if target is not None:
                 return RedirectResponse(target, 301)
@@ -113,7 +113,7 @@ def _is_servable(path: str) -> bool:
     return all(segment and not segment.startswith(".") for segment in segments)
 
 
-def _is_known(request: Request, body: Body) -> bool:
+def _is_known(request: Request, body: ServedBody) -> bool:
     """Whether the reader has these bytes (RFC 9110, section 13.2.2: If-None-Match wins over If-Modified-Since)."""
     known = request.headers.get("if-none-match")
     if known is not None:
