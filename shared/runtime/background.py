@@ -35,13 +35,13 @@ def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return task
 
 
-async def repeated(step: Callable[[], Awaitable[object]], every_seconds: float, complaint: str) -> None:
+async def repeated(step: Callable[[], Awaitable[object]], every_seconds: float, complaint: str, **context: str) -> None:
     """Call `step` again and again, until cancelled. A step that cannot reach the store is logged as `complaint`."""
     while True:
         try:
             await step()
         except (RedisError, OSError) as error:
-            log.warning(complaint, reason=repr(error), seconds=every_seconds)
+            log.warning(complaint, reason=repr(error), seconds=every_seconds, **context)
         await asyncio.sleep(every_seconds)
 
 

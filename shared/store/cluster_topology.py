@@ -1,4 +1,4 @@
-"""Which node of a Redis Cluster owns which slot, as far as the nodes tell."""
+"""Which node of a Redis Cluster owns which slot."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -7,25 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import (
-    ClusterDownError,
-    RedisError,
-)
-from redis.exceptions import (
-    ConnectionError as StoreConnectionError,
-)
+from redis.exceptions import ClusterDownError, RedisError
+from redis.exceptions import ConnectionError as StoreConnectionError
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
+    """Host and port of a server."""
 
     host: str
     port: int
 
 
 class Topology:
-    """Which master owns which slot, as far as is known, and a client for each."""
+    """The owners of the slots as last heard from a node, and a client for each node."""
 
     def __init__(self, seeds: Sequence[Address], connect: Callable[[Address], Redis]) -> None:
         self._connect = connect
@@ -38,7 +33,7 @@ class Topology:
         self._turn = 0
 
     async def by_master(self, slots: Iterable[int]) -> dict[Redis, list[int]]:
-        """Return the slots by the client of their master. Raises ConnectionError where no node knows."""
+        """Return the slots by the client of their master. Raises ConnectionError if no node answers."""
         await self._ask()
         found: dict[Redis, list[int]] = {}
         for slot in slots:
@@ -46,16 +41,16 @@ class Topology:
         return found
 
     async def masters(self) -> list[Redis]:
-        """Return a client for each master that owns a slot."""
+        """Return a client for each master that owns slots."""
         await self._ask()
         return [self._node(address) for address in dict.fromkeys(owner for _, _, owner in self._ranges)]
 
     def move(self, slot: int, to: Address) -> None:
-        """Take note of where a node says that a slot is."""
+        """Note the new owner of a slot (MOVED)."""
         self._moved[slot] = to
 
     def doubt(self, node: Redis) -> None:
-        """Ask the others for who owns what, before the next command: this node is away."""
+        """Note that the node is away: ask another node for the owners before the next command."""
         away = [address for address, known in self._nodes.items() if known is node]
         self._known = [address for address in self._known if address not in away] + away
         self._is_doubtful = True
@@ -81,7 +76,7 @@ class Topology:
     async def _ask(self) -> None:
         turn = self._turn
         async with self._asking:
-            if self._is_doubtful and turn == self._turn:  # those who came meanwhile share what the first one heard
+            if self._is_doubtful and turn == self._turn:  # whoever waited for the lock uses the fresh answer
                 self._turn += 1
                 await self._ask_each()
             if self._is_doubtful:

@@ -1,4 +1,4 @@
-"""Events that were given up: kept with the reason, to be looked at and replayed."""
+"""The dead letters of the content streams: events that were given up, with the reason."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from shared.store.scripts import Script
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that was given up."""
+    """An event that was given up. `id` is the letter's own, `entry` the event's in `stream`."""
 
     id: str
     at: datetime
@@ -29,7 +29,7 @@ class DeadLetter:
 
     @property
     def may_be_replayed(self) -> bool:
-        """Whether its entry can be put back: an entry of the public log would be announced a second time."""
+        """Whether the event may go back into its stream. One of the public log may not: it would be announced twice."""
         return self.stream == keys.ITEMS_STREAM
 
 
@@ -42,17 +42,17 @@ class DeadLetters:
         self._replay = Script(redis, __name__, "replay_letter.lua")
 
     async def bury(self, stream: str, group: str, entry_id: str, reason: str) -> None:
-        """Move a pending entry to the dead letters and acknowledge it; doing it again changes nothing."""
+        """Move a pending entry to the dead letters and acknowledge it. Idempotent."""
         if await self._bury([stream, keys.DEAD_LETTERS], {"group": group, "entry": entry_id, "reason": reason}):
             dead_letters_total.labels(stream).inc()
 
     async def newest(self, count: int) -> Sequence[DeadLetter]:
-        """Return the letters that were kept last."""
+        """Return the newest letters."""
         found: Any = await self._redis.xrevrange(keys.DEAD_LETTERS, count=count)  # Any: entries of redis-py
         return [_letter(letter_id, fields) for letter_id, fields in found]
 
     async def replay(self, letter_id: str) -> bool:
-        """Put the letter's event back into `items`; return False where there is no such letter."""
+        """Append the letter's event to `items` again; return False if there is no such letter."""
         return bool(await self._replay([keys.ITEMS_STREAM, keys.DEAD_LETTERS], {"letter": letter_id}))
 
 

@@ -1,28 +1,24 @@
-"""Keep the streams no longer than they have to be."""
+"""Trim the streams and forget idle consumers."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from shared.runtime.background import repeated
 from shared.store import keys
 from shared.store.scripts import Script
 
-log = structlog.get_logger()
-
-# One call of the trim script removes at most so many entries: 1,000 are about 10 ms of the server's time.
+# Entries that one call of the trim script removes at most: 1,000 take about 10 ms of the server's time.
 _TRIM_AT_ONCE = 1000
-_JANITOR_EVERY_SECONDS = 10
+_TIDY_EVERY_SECONDS = 10
 _REAP_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What of a stream may go: entries that all `groups` have acknowledged and that are older than `keep`."""
+    """What may be trimmed: entries of `stream` that all `groups` have acknowledged and that are older than `keep`."""
 
     stream: str
     groups: tuple[str, ...]
@@ -30,7 +26,7 @@ class Retention:
 
 
 class Janitor:
-    """Trims streams and forgets idle consumers; any number of replicas may run one."""
+    """Trims one stream and forgets its idle consumers. Several replicas may run one: the scripts are idempotent."""
 
     def __init__(
         self,
@@ -38,7 +34,7 @@ class Janitor:
         retention: Retention,
         passed: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
-        """`passed` tells the id up to which those beside the groups need nothing any more (None: nothing yet)."""
+        """`passed` returns the last id that readers beside the groups no longer need (None: they need every entry)."""
         self._redis = redis
         self._retention = retention
         self._passed = passed
@@ -46,16 +42,11 @@ class Janitor:
         self._reap = Script(redis, __name__, "reap_consumers.lua")
 
     async def run(self) -> None:
-        """Tidy now and then, until cancelled."""
-        while True:
-            await asyncio.sleep(_JANITOR_EVERY_SECONDS)
-            try:
-                await self.tidy()
-            except (RedisError, OSError) as error:
-                log.warning("stream.untidied", stream=self._retention.stream, reason=repr(error))
+        """Tidy every 10 seconds, until cancelled."""
+        await repeated(self.tidy, _TIDY_EVERY_SECONDS, "stream.untidied", stream=self._retention.stream)
 
     async def tidy(self) -> int:
-        """Trim what may go and return how many entries went."""
+        """Trim the stream and return how many entries were removed."""
         keep_ms = int(self._retention.keep.total_seconds() * 1000)
         floor = await self._passed() if self._passed else "+"
         removed = 0

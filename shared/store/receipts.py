@@ -1,8 +1,8 @@
 """
-The receipt of a revision: which files show it, with what bytes, since when they can be read, and who heard of it.
+The receipt of a revision: which files show it, their hashes, since when they can be read, and how many were told.
 
-Render writes it together with the announcement, notify counts deliveries, ingest shows both to the item's sender. It is
-kept as long as the log keeps the event.
+Render writes the receipt together with the announcement, notify counts deliveries, ingest shows both to the item's
+sender. A receipt is kept as long as the log keeps the event.
 """
 
 import json
@@ -19,13 +19,13 @@ from shared.store import keys
 
 # Some 110 bytes each. An item of three tags in a section of two levels is shown by about forty files.
 MOST_FILES = 64
-# An item that is revised every minute all day long would keep more receipts than anybody asks for.
+# An item that is revised every minute would otherwise keep 1,440 receipts a day.
 REVISIONS_KEPT = 20
 
 
 @dataclass(frozen=True)
 class ShownFile:
-    """A file of the site with the hash of its bytes, None where there is no file at the path any more."""
+    """A file of the site with the hash of its bytes; None for a file that was removed."""
 
     path: str
     sha256: str | None
@@ -33,7 +33,7 @@ class ShownFile:
 
 @dataclass(frozen=True)
 class ShownFiles:
-    """The files that show a revision: the item's own page first; `left_out` tells how many more there are."""
+    """The files that show a revision, the item's own page first. `left_out` counts files beyond the first 64."""
 
     files: tuple[ShownFile, ...]
     left_out: int = 0
@@ -49,15 +49,15 @@ NO_FILES = ShownFiles(())
 
 @dataclass(frozen=True)
 class RenderReceipt:
-    """What render has to say of a revision that is public."""
+    """Render's receipt of a public revision."""
 
     rendered_at: datetime
     """When its files were on the volume."""
     visible_at: datetime
-    """When whoever keeps copies of pages had been told: from then on every reader could see it."""
+    """When caches in front of the site had been purged: from then on every reader could see the files."""
     shown: ShownFiles
     log_id: LogId | None
-    """Where it stands in the log; None while it waits for the announcement of an earlier revision."""
+    """The event's place in the log; None while the announcement of an earlier revision is missing."""
 
     @property
     def announced_at(self) -> datetime | None:
@@ -66,17 +66,17 @@ class RenderReceipt:
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of an event's deliveries: so many were enqueued, and of these so many delivered and given up."""
+    """An event's deliveries: how many were enqueued, delivered, and given up (`dead`)."""
 
     enqueued: int = 0
     delivered: int = 0
     dead: int = 0
     last_at: datetime | None = None
-    """When the last of them was heard."""
+    """When the last one was delivered."""
 
 
 async def read_receipt(redis: Redis, item: ItemId, revision: int) -> RenderReceipt | None:
-    """Return render's receipt of a revision, or None where there is none (yet, or any more)."""
+    """Return render's receipt of a revision, or None if there is none (yet, or any more)."""
     spelled, log_id = await redis.hmget(keys.receipts(item), f"rendered:{revision}", f"announced:{revision}")
     if spelled is None:
         return None
@@ -90,7 +90,7 @@ async def read_receipt(redis: Redis, item: ItemId, revision: int) -> RenderRecei
 
 
 async def read_tally(redis: Redis, event: EventId) -> Tally:
-    """Return how many deliveries of the event there are, over all delivery shards; none before notify ever ran."""
+    """Return the event's deliveries over all shards; zeros before notify first ran."""
     shards = int(await redis.get(keys.SHARDS) or 0)
     pipeline = redis.pipeline(transaction=False)
     for number in range(shards):

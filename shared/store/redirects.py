@@ -1,14 +1,14 @@
-"""Where a redirect ends: through items that moved, and items that were withdrawn to others."""
+"""Where a redirect ends, after items that moved and items that were withdrawn with a redirect."""
 
 from shared.model.ids import ItemId
 from shared.store.item_store import ItemStore
 
-# A chain is flattened when it is made, so that only what became of its target later makes it longer.
+# A chain is flattened when its redirect is made. It grows only if its target moves or is withdrawn later.
 _MOST_STEPS = 10
 
 
 async def redirect_target(store: ItemStore, to: str, *, leaving: ItemId) -> str | None:
-    """Return where `to` leads a reader who leaves the item `leaving`, or None where it leads back to where it was."""
+    """Return where `to` leads a reader of the withdrawn item `leaving`, or None if it leads back to that item."""
     seen = {leaving}
     for _ in range(_MOST_STEPS):
         if not to.startswith("/"):

@@ -1,7 +1,7 @@
 """
-The one way to connect to the store: a single server, a master that sentinels watch over, or a cluster.
+Connect to the store: a single server, a master watched by sentinels, or a cluster.
 
-Whatever is behind the address, the client is a `Redis` and its errors are `RedisError`: nobody else has to know.
+In all three cases the client is a `Redis` and its errors are `RedisError`, so callers need not know which it is.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from shared.store import keys
 from shared.store.cluster_topology import Address
 from shared.store.redis_cluster import ClusterClient
 
-# A pool that waits for a free connection: redis-py's other pool raises when its last one is taken.
+# Connections of the pool. At the limit callers wait for a free one; redis-py's default pool would raise.
 _MAX_CONNECTIONS = 32
 _SOCKET_TIMEOUT_SECONDS = 10
 _CONNECT_TIMEOUT_SECONDS = 3
@@ -30,24 +30,24 @@ _Pool = TypeVar("_Pool", bound=ConnectionPool)
 
 
 def retry_policy(times: int = 4) -> Retry:
-    """Return retries over about a second: `from_url` has none of its own, and our scripts may be sent twice."""
+    """Return retries over about a second. They are safe, because every script may be sent twice."""
     return Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), times)
 
 
 def connect(url: str, *, decode_responses: bool = True) -> Redis:
     """
-    Return a client, for text unless told otherwise; nothing is sent yet. Close it with `aclose`.
+    Return a client; it sends nothing yet. Close it with `aclose`. Raises ValueError for another kind of URL.
 
     `redis://`, `rediss://` and `unix://` name a server, `redis+cluster://host:port,host:port` some nodes of a cluster,
-    `redis+sentinel://host:port,host:port/name` the sentinels of a master; `rediss+…` is over TLS. Raises ValueError.
+    `redis+sentinel://host:port,host:port/name` the sentinels of the master `name`; `rediss+…` uses TLS.
     """
     scheme, _, rest = url.partition("://")
     encryption, _, kind = scheme.partition("+")
     if not kind:
         return Redis.from_pool(_pool(url, retry_policy(), decode_responses=decode_responses))
-    parts = _Parts.parse(encryption, rest)
+    parts = _SeveralHostsUrl.parse(encryption, rest)
     if kind == "cluster":
-        # The client above knows other nodes to try: one that is away is not tried by itself.
+        # No retries on a node's client: the cluster client repeats commands itself, perhaps on another node.
         connect_to = partial(_node, parts, decode_responses=decode_responses)
         return ClusterClient(parts.addresses(_DEFAULT_PORT), keys.ITEMS_STREAM, connect_to)
     if kind == "sentinel" and parts.path:
@@ -56,15 +56,15 @@ def connect(url: str, *, decode_responses: bool = True) -> Redis:
 
 
 async def on_masters(redis: Redis, *command: str) -> list[Any]:  # Any: what servers answer
-    """Return what every master of the store answers to a command about itself: one, but for a cluster."""
+    """Send a command about the server to every master and return the answers; only a cluster has more than one."""
     if isinstance(redis, ClusterClient):
         return await redis.on_masters(*command)
     return [await redis.execute_command(*command)]  # type: ignore[no-untyped-call] # untyped in redis-py
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """An address of several hosts, taken apart."""
+class _SeveralHostsUrl:
+    """The parts of a URL with several hosts."""
 
     scheme: str
     credentials: str
@@ -73,7 +73,7 @@ class _Parts:
     query: str
 
     @classmethod
-    def parse(cls, scheme: str, rest: str) -> "_Parts":
+    def parse(cls, scheme: str, rest: str) -> "_SeveralHostsUrl":
         before_query, _, query = rest.partition("?")
         authority, _, path = before_query.partition("/")
         credentials, at, hosts = authority.rpartition("@")
@@ -93,26 +93,28 @@ def _has_port(host: str) -> bool:
 
 
 def _pool(url: str, retry: Retry, *, decode_responses: bool) -> BlockingConnectionPool:
-    return _packing_in_c(BlockingConnectionPool.from_url(url, **_options(retry, decode_responses=decode_responses)))
+    return _packing_with_hiredis(
+        BlockingConnectionPool.from_url(url, **_options(retry, decode_responses=decode_responses))
+    )
 
 
 _PACKER = HiredisRespSerializer()
 
 
-class _PacksInC:
+class _HiredisPacking:
     """
-    Packs commands with hiredis, as redis-py's other client does; its asynchronous one packs each argument in Python.
+    Packs commands with hiredis, as redis-py's synchronous client does; its asynchronous client packs in Python.
 
-    For a turn of deliveries, which names twelve keys for each, that was a tenth of the process's CPU.
+    Packing in Python took a tenth of the CPU of a process that delivers, because a turn names twelve keys a delivery.
     """
 
     def pack_command(self, *args: Any) -> list[Any]:  # Any: so it is typed in redis-py
         return list(_PACKER.pack(*args))
 
 
-def _packing_in_c(pool: _Pool) -> _Pool:
+def _packing_with_hiredis(pool: _Pool) -> _Pool:
     kind = pool.connection_class
-    pool.connection_class = type(kind.__name__, (_PacksInC, kind), {})
+    pool.connection_class = type(kind.__name__, (_HiredisPacking, kind), {})
     return pool
 
 
@@ -128,12 +130,12 @@ def _options(retry: Retry, *, decode_responses: bool) -> dict[str, Any]:  # Any:
     }
 
 
-def _node(parts: _Parts, address: Address, *, decode_responses: bool) -> Redis:
+def _node(parts: _SeveralHostsUrl, address: Address, *, decode_responses: bool) -> Redis:
     return Redis.from_pool(_pool(parts.url(address), Retry(NoBackoff(), 0), decode_responses=decode_responses))
 
 
 class _WatchedMasterPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Asks the sentinels for the master with each new connection, and waits for a free one."""
+    """Asks the sentinels for the master at each new connection; at the limit callers wait for a free one."""
 
 
 class _WatchedMaster(Redis):
@@ -143,7 +145,7 @@ class _WatchedMaster(Redis):
             await self.connection_pool.sentinel_manager.aclose()
 
 
-def _watched_master(parts: _Parts, *, decode_responses: bool) -> Redis:
+def _watched_master(parts: _SeveralHostsUrl, *, decode_responses: bool) -> Redis:
     addresses = parts.addresses(_DEFAULT_SENTINEL_PORT)
     sentinels = Sentinel(  # type: ignore[no-untyped-call] # untyped in redis-py
         [(address.host, address.port) for address in addresses],
@@ -151,7 +153,7 @@ def _watched_master(parts: _Parts, *, decode_responses: bool) -> Redis:
             "ssl": parts.scheme == "rediss",
             "socket_timeout": _CONNECT_TIMEOUT_SECONDS,
             "socket_connect_timeout": _CONNECT_TIMEOUT_SECONDS,
-            # The next sentinel is tried sooner than the same one again.
+            # No retries: the next sentinel is asked instead.
             "retry": Retry(NoBackoff(), 0),
         },
     )
@@ -164,4 +166,4 @@ def _watched_master(parts: _Parts, *, decode_responses: bool) -> Redis:
         **credentials,
         **_options(retry_policy(), decode_responses=decode_responses),
     )
-    return _WatchedMaster.from_pool(_packing_in_c(pool))
+    return _WatchedMaster.from_pool(_packing_with_hiredis(pool))

@@ -1,9 +1,9 @@
 """
-A Redis Cluster behind the same client as a single server: each command goes to the master that owns its key.
+A Redis Cluster behind the interface of a single server: each command goes to the master that owns its key.
 
-redis-py's own cluster client is no `Redis`, sends WAIT to another node than the write it asks about, runs each command
-of a transaction in a thread with an event loop of its own, raises where its pool should wait, and closes every
-connection when one node says that it is down. What is left when its plain client does the talking is this file.
+redis-py's own cluster client does not fit: it is not a `Redis`, it sends WAIT to another node than the write before it,
+it runs each command of a transaction in a thread with its own event loop, it raises when its pool is used up, and it
+closes all connections when one node is down. So this client routes commands, and plain clients talk to the nodes.
 """
 
 import asyncio
@@ -21,23 +21,19 @@ from redis.exceptions import (
     ResponseError,
     TryAgainError,
 )
-from redis.exceptions import (
-    ConnectionError as StoreConnectionError,
-)
-from redis.exceptions import (
-    TimeoutError as StoreTimeoutError,
-)
+from redis.exceptions import ConnectionError as StoreConnectionError
+from redis.exceptions import TimeoutError as StoreTimeoutError
 
 from shared.store.cluster_topology import Address, Topology
 
-# A node that is away, or no longer the master, is asked for again after so many seconds each; a failover that takes
-# longer is the caller's to wait for. The first time costs nothing: a slot that has moved says where it is.
+# Waits in seconds before each repetition of a command whose node is away or no longer the master. A failover that takes
+# longer is an error to the caller. The first repetition is immediate: MOVED names the slot's new owner.
 _WAITS = (0, 0.05, 0.1, 0.2, 0.4, 0.5)
 _AWAY = (StoreConnectionError, StoreTimeoutError, ClusterDownError, OSError)
-# A slot half moved answers ASK and TRYAGAIN; our scripts want all of its keys in one place.
+# A slot that is being moved answers ASK and TRYAGAIN. Scripts need all keys in one place, so wait for the move's end.
 _PASSING = (*_AWAY, AskError, TryAgainError)
 _EVERYWHERE = frozenset({"SCRIPT FLUSH", "FLUSHALL"})
-# Commands without a key; they go where the keys beside them go, or else to the content's master.
+# Commands without a key go to the node of the commands beside them, or else to the content's master.
 _KEYLESS = frozenset({"TIME", "INFO", "PING", "CONFIG GET", "CLUSTER SLOTS", "SCAN", "WAIT"})
 
 # Any: redis-py's types of arguments and of what servers answer.
@@ -46,10 +42,10 @@ _Answers = list[Any]
 
 
 class ClusterClient(Redis):
-    """Looks like one server. What touches several slots must be a pipeline without MULTI, or it is refused."""
+    """A client that looks like one server. Only a pipeline without MULTI may touch several slots."""
 
     def __init__(self, seeds: Sequence[Address], home: str, connect: Callable[[Address], Redis]) -> None:
-        """`seeds` are asked first for the others; commands without a key go to the master of the key `home`."""
+        """`seeds` are asked for the other nodes; commands without a key go to the master of the key `home`."""
         super().__init__()
         self._topology = Topology(seeds, connect)
         self._home = _slot(home)
@@ -65,7 +61,7 @@ class ClusterClient(Redis):
         return answer
 
     async def on_masters(self, *args: Any) -> _Answers:  # Any: see _Command
-        """Return what each master answers to the same command."""
+        """Send the command to every master and return the answers."""
         nodes = await self._topology.masters()
         # gather's type does not see that redis-py's untyped call returns an awaitable.
         return list(await asyncio.gather(*(node.execute_command(*args) for node in nodes)))  # type: ignore[no-untyped-call]
@@ -73,7 +69,7 @@ class ClusterClient(Redis):
     async def scan_iter(  # type: ignore[override] # so it is in redis-py, where this base class comes second
         self, match: Any = None, count: int | None = None, _type: str | None = None, **options: Any
     ) -> AsyncIterator[Any]:
-        """Yield the names of all keys there are, master by master."""
+        """Yield the names of all keys, master by master."""
         for node in await self._topology.masters():
             async for name in node.scan_iter(match, count, _type, **options):
                 yield name
@@ -86,10 +82,10 @@ class ClusterClient(Redis):
 
     async def run(self, commands: Sequence[_Command], *, transaction: bool) -> _Answers:
         """
-        Return each command's answer or the error it was answered with. Raises ConnectionError after some tries.
+        Return each command's answer or error, in order. Raises ConnectionError after the last repetition.
 
-        What belongs to one slot goes over one connection and is repeated together, so that a WAIT speaks of the write
-        before it; what other slots have answered stands.
+        The commands of one slot go over one connection and are repeated together, so that a WAIT follows its write.
+        Commands of slots that have answered are not repeated.
         """
         answers: _Answers = [None] * len(commands)
         waiting = self._by_slot(commands)
@@ -105,7 +101,7 @@ class ClusterClient(Redis):
         raise StoreConnectionError(f"the cluster does not answer: {error}") from error
 
     def _by_slot(self, commands: Sequence[_Command]) -> dict[int, list[int]]:
-        """Return the places of the commands by slot; one without a key belongs to the one before it."""
+        """Return the places of the commands by slot; a command without a key goes with the one before it."""
         slots = [_slot_of(args) for args, _ in commands]
         slot = next((known for known in slots if known is not None), self._home)
         places: dict[int, list[int]] = {}
@@ -117,7 +113,7 @@ class ClusterClient(Redis):
     async def _attempt(
         self, commands: Sequence[_Command], waiting: Mapping[int, list[int]], answers: _Answers, *, transaction: bool
     ) -> tuple[dict[int, list[int]], Exception | None]:
-        """Send what waits, fill in the answers, and return what must be sent again and why."""
+        """Send the waiting commands, fill in the answers, and return which to send again, and the last reason."""
         try:
             by_node = await self._topology.by_master(waiting)
         except _AWAY as unknown:
@@ -148,7 +144,7 @@ class ClusterClient(Redis):
 
 
 class ClusterPipeline(Pipeline):
-    """Commands that go out together, to each master its own."""
+    """A pipeline that is split by master."""
 
     def __init__(self, cluster: ClusterClient, *, is_transaction: bool) -> None:
         super().__init__(cluster.connection_pool, cluster.response_callbacks, is_transaction, None)
@@ -166,7 +162,7 @@ class ClusterPipeline(Pipeline):
 
 
 async def _send(node: Redis, commands: Sequence[_Command], *, transaction: bool) -> _Answers:
-    """Return what the node answers to each command; an error that stands for all of them, for each."""
+    """Return the node's answer to each command; if the connection fails, the error for each."""
     try:
         if len(commands) == 1 and not transaction:
             args, options = commands[0]

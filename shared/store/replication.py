@@ -1,4 +1,4 @@
-"""Wait until replicas have what was written: what an answer promises over a failover, with CLARION_WAIT_REPLICAS."""
+"""Wait until replicas have a write, so that it survives a failover (CLARION_WAIT_REPLICAS)."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ _REPLICAS_ANSWER_WITHIN_MS = 2000
 
 class Replication:
     """
-    Knows how many replicas of the content's master must have a write before anyone is told of it.
+    Waits until `wanted` replicas of the content's master have a write, before its sender is answered.
 
-    WAIT speaks of what its own connection wrote last, and says yes to one that wrote nothing; so each time a mark is
-    written before it. Replicas take writes in order: one that has the mark has everything that came before.
+    WAIT is about the last write of its own connection, and succeeds at once on a connection that wrote nothing. So a
+    mark is written before each WAIT. Replicas apply writes in order: a replica with the mark has all earlier writes.
     """
 
     def __init__(self, redis: Redis, wanted: int) -> None:
@@ -28,13 +28,13 @@ class Replication:
         return self._wanted > 0
 
     async def confirm(self) -> None:
-        """Return once everything written so far is where it must be. Raises Unavailable."""
+        """Return when enough replicas have everything written so far. Raises Unavailable."""
         if self.is_wanted:
             async with self._redis.pipeline(transaction=False) as pipe:
                 await self.execute(pipe)
 
     async def execute(self, pipe: Pipeline) -> list[Any]:  # Any: what the commands answer
-        """Return the answers to what is staged in the pipeline once that is where it must be. Raises Unavailable."""
+        """Execute the pipeline and return its answers when enough replicas have its writes. Raises Unavailable."""
         if self.is_wanted:
             pipe.set(keys.REPLICATION_MARK, "")
             pipe.wait(self._wanted, _REPLICAS_ANSWER_WITHIN_MS)

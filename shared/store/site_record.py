@@ -1,4 +1,4 @@
-"""The numbered record of the site file and theme in use: the same for all services, whatever file each has read."""
+"""The site file and theme in use, under a number that all services share, whichever file each has read."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +12,16 @@ from shared.store.scripts import Script
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """What the store knows of the site."""
+    """The site as the store knows it; `number` grows with each change of site file or theme."""
 
     number: int
     fingerprint: str
     born_at: datetime
-    """When the store first saw a site: what a feed without entries says it was updated at."""
+    """When the store first saw a site: the `updated` of a feed without entries."""
 
 
 async def adopt_site(redis: Redis, fingerprint: str) -> SiteRecord:
-    """Return the record, numbered anew if the site or its theme is not the one in the store."""
+    """Return the record, under the next number if the fingerprint has changed."""
     now = to_ms(await store_now(redis))
     script = Script(redis, __name__, "adopt_site.lua")
     number, born_ms = await script([keys.SITE_RECORD], {"fingerprint": fingerprint, "now_ms": now})
@@ -29,7 +29,7 @@ async def adopt_site(redis: Redis, fingerprint: str) -> SiteRecord:
 
 
 async def read_site(redis: Redis) -> SiteRecord | None:
-    """Return the record as it is, or None where the store has not seen a site yet."""
+    """Return the record, or None if the store has not seen a site yet."""
     found = await redis.hgetall(keys.SITE_RECORD)
     if not found:
         return None
