@@ -1,4 +1,4 @@
-"""What upstream systems and readers of the content API are answered."""
+"""The answers to upstream systems and to readers of the content API."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.model.ids import EventId, ItemId
 from shared.model.items import Attachment, BodyFormat, DocumentData, Image, PublicItem, Revision, State, Withdrawal
 
-# What a revision has beside the fields that PUT takes.
+# The fields of a revision that PUT does not take.
 _NOT_SENT = {"number", "accepted_at", "path", "withdrawal", "major_at", "kind_data"}
 
 
@@ -23,7 +23,7 @@ class ScheduledRevision(_Answer):
 
 
 class Receipt(_Answer):
-    """What came of sending an item."""
+    """The answer to an item that was sent."""
 
     id: ItemId
     source: str
@@ -123,7 +123,7 @@ class PreviewLink(_Answer):
 
 
 class Erasure(_Answer):
-    """What is left of an item that was erased, or is about to be (202) once subscribers have been told."""
+    """An item that is erased, or will be (202) as soon as subscribers have been told."""
 
     id: ItemId
     source: str
@@ -246,17 +246,17 @@ class Timeline(_Answer):
     accepted: AcceptedStep
     rendered: RenderedStep | None
     visible: VisibleStep | None
-    """Since then every reader sees it: whoever keeps copies of pages was told, too."""
+    """Since then every reader sees it: caches in front of the site have been purged, too."""
     announced: AnnouncedStep | None
     delivered: DeliveryCount | None
     unrenderable: str | None
     """Why the revision could not be rendered, where readers were left with the one before."""
     forgotten: bool
-    """Whether this is all that is still known, because it lies too far back."""
+    """Whether the receipt has expired, so that nothing more is known."""
 
 
 class AuditedAct(_Answer):
-    """What somebody did to an item."""
+    """An act of somebody on an item."""
 
     at: datetime
     actor: str

@@ -1,4 +1,4 @@
-"""What upstream systems may send."""
+"""The bodies that upstream systems may send, with their rules."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ def _web_address(value: str) -> str:
 
 
 def _target(value: str) -> str:
-    """Where a reader may be sent: any address of the web, or a path of this site."""
+    """The target of a redirect: any address of the web, or a path of this site."""
     if not _is_path(value) and not _is_address(value, {"http", "https"}):
         raise ValueError('must be an http(s):// address, or a path of this site that begins with "/"')
     return _one_line(value)
@@ -89,11 +89,11 @@ Target = Annotated[str, Field(max_length=2048), AfterValidator(_target)]
 Name = Annotated[Line, Field(max_length=200)]
 
 
-class _Sent(BaseModel):
+class _RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ImageBody(_Sent):
+class ImageBody(_RequestBody):
     url: WebAddress
     alt: Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
     caption: Annotated[Line, Field(max_length=1000)] | None = None
@@ -102,14 +102,14 @@ class ImageBody(_Sent):
     height: Annotated[int, Field(gt=0, le=100_000)] | None = None
 
 
-class AttachmentBody(_Sent):
+class AttachmentBody(_RequestBody):
     url: WebAddress
     title: Annotated[Line, Field(max_length=300)]
     media_type: Annotated[str, Field(pattern=_MEDIA_TYPE)]
     size_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
-class ItemBody(_Sent):
+class ItemBody(_RequestBody):
     """
     An item as PUT takes it. Every field that is left out has its default: PUT replaces the whole item.
 
@@ -211,7 +211,7 @@ def body_for(model: type[Body], kinds: Iterable[SectionKind]) -> type[Body]:
 def _data_body(name: str, data: type[BaseModel]) -> type[BaseModel]:
     """Return the kind's data as it may be sent: no other field, and each text in one line that is not empty."""
     lines = field_validator("*")(_line_if_text)
-    return create_model(f"{name.title()}Body", __base__=(data, _Sent), __validators__={"lines": lines})
+    return create_model(f"{name.title()}Body", __base__=(data, _RequestBody), __validators__={"lines": lines})
 
 
 def _line_if_text(value: object) -> object:
@@ -223,7 +223,7 @@ def _site(info: ValidationInfo) -> Site | None:
     return site if isinstance(site, Site) else None
 
 
-class WithdrawalBody(_Sent):
+class WithdrawalBody(_RequestBody):
     """How an item ends: `gone` says so, `redirect` sends readers to `to`, `notice` keeps the page under a notice."""
 
     mode: WithdrawMode = "gone"
@@ -240,7 +240,7 @@ class WithdrawalBody(_Sent):
         return self
 
 
-class PreviewBody(_Sent):
+class PreviewBody(_RequestBody):
     """Which revision to show (the newest), and for how long."""
 
     revision: Annotated[int, Field(ge=1)] | None = None

@@ -12,12 +12,12 @@ from shared.model.ids import ItemId
 from shared.store import keys
 
 _KEPT_SECONDS = 24 * 3600
-_MOST_CHARS = 255
+_MAX_CHARS = 255
 
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """An answer that can be given again."""
+    """An answer as it was given first, to be given again."""
 
     status: int
     content: dict[str, object]
@@ -25,20 +25,20 @@ class KeptAnswer:
 
 
 class IdempotencyKeys:
-    """What was answered under which key."""
+    """The first answer under each Idempotency-Key of each API key."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def once(self, api_key: str, name: str, body: bytes, act: Callable[[], Awaitable[KeptAnswer]]) -> KeptAnswer:
         """
-        Return the answer given before under this name, or act and keep the answer.
+        Return the answer that was given under this name before, or act and keep the answer.
 
-        Publishing does the same thing once by itself, so that two requests at once need not wait for one another: the
-        name only holds the body fast, and the first answer. Raises Invalid for another body under the same name.
+        Publishing is idempotent by itself, so two concurrent requests need no lock: the name only fixes the body and
+        keeps the first answer. Raises Invalid for another body under the same name.
         """
-        if not 0 < len(name) <= _MOST_CHARS:
-            raise Invalid(f"an Idempotency-Key has {_MOST_CHARS} characters at most")
+        if not 0 < len(name) <= _MAX_CHARS:
+            raise Invalid(f"an Idempotency-Key has {_MAX_CHARS} characters at most")
         key = keys.idempotency(api_key, hashlib.sha256(name.encode()).hexdigest())
         body_hash = hashlib.sha256(body).hexdigest()
         is_new = await self._redis.set(key, json.dumps({"body": body_hash}), nx=True, ex=_KEPT_SECONDS)
@@ -50,7 +50,7 @@ class IdempotencyKeys:
         try:
             answered = await act()
         except Refused:
-            # What was refused was not done: a mended body may come under the same name.
+            # A refused request changed nothing: a corrected body may come under the same name.
             await self._redis.delete(key)
             raise
         kept = {"body": body_hash, "status": answered.status, "content": answered.content, "etag": answered.etag}
@@ -63,6 +63,6 @@ class IdempotencyKeys:
         return answered
 
     async def forget(self, item: ItemId) -> None:
-        """Forget every answer that tells of an item: the same request is then a new one."""
+        """Forget every answer about an item: the same request is then a new one."""
         index = keys.idempotency_of(item)
         await self._redis.delete(index, *(str(name) for name in await self._redis.smembers(index)))

@@ -19,16 +19,16 @@ from shared.store.item_store import ItemStore
 
 log = structlog.get_logger()
 
-# How late a moment may be noticed that was set by another replica after this one went to sleep.
+# Poll every 100 ms: another replica may set an earlier moment while this one sleeps.
 _LOOK_EVERY = timedelta(milliseconds=100)
-# After work there may be more; what cannot be released must not keep the store busy.
+# Look again 10 ms after work: more may be due. Without the 10 ms an item that cannot be released makes a busy loop.
 _LOOK_AGAIN = timedelta(milliseconds=10)
-# At once, because their writes share the disk's syncs: one after the other, a hundred of one moment take a second.
+# Release 50 at once: concurrent writes share a sync to disk. One by one, 100 items of one moment take a second.
 _AT_ONCE = 50
 
 
 class Scheduler:
-    """Looks for revisions whose moment has come, and sleeps until the next one if that is soon."""
+    """Releases revisions whose moment has come, and sleeps until the next moment, at most 100 ms."""
 
     def __init__(self, redis: Redis, publisher: Publisher) -> None:
         self._redis = redis
@@ -36,7 +36,7 @@ class Scheduler:
         self._publisher = publisher
 
     async def run(self) -> None:
-        """Release what is due, until cancelled; a store that is away is asked again."""
+        """Release revisions until cancelled; ask again where the store is away."""
         while True:
             try:
                 wait = await self.release_due()
@@ -52,7 +52,7 @@ class Scheduler:
         first: Any = await self._redis.zrange(keys.SCHEDULED, 0, _AT_ONCE, withscores=True)
         moments = [int(moment) for _, moment in first]
         due = [ItemId(str(member)) for (member, _), moment in zip(first, moments, strict=True) if moment <= now]
-        # Replicas begin at different ends of what is due at one moment, and seldom race for the same item.
+        # Shuffled, so that replicas seldom race for the same item.
         random.shuffle(due)
         await asyncio.gather(*(self._release(item) for item in await self._store.get_many(due)))
         if due:

@@ -1,4 +1,4 @@
-"""How far a revision has come, as its sender may ask: the publication receipt."""
+"""How far a revision has come: its publication receipt."""
 
 from redis.asyncio import Redis
 
@@ -18,7 +18,7 @@ from shared.store.receipts import RenderReceipt, read_receipt, read_tally
 
 
 class Timelines:
-    """Reads the marks that each service leaves."""
+    """Reads the receipts of render and the tallies of notify."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
