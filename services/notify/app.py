@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from services.notify.channels.base import AnyChannel, by_kind
+from services.notify.channels.base import AnyChannel
 from services.notify.channels.registry import CHANNELS
 from services.notify.console.wiring import running_console
 from services.notify.delivery.api import deliveries_router
 from services.notify.delivery.dead_letters import DeadDeliveries
-from services.notify.delivery.history import DeliveryHistory
 from services.notify.engine import Engine, running_engine
 from services.notify.log.api import events_router
 from services.notify.subscriptions.api import subscriptions_router
@@ -40,35 +39,35 @@ async def running(settings: Settings, channels: Sequence[AnyChannel] = CHANNELS)
             running_engine(redis, settings, asyncio.Event(), channels=channels) as engine,
             running_console(redis, engine, settings) as console,
         ):
-            app = _application(redis, engine, settings, channels)
+            app = _application(redis, engine, settings)
             app.include_router(console)
             yield app
     finally:
         await redis.aclose()
 
 
-def _application(redis: Redis, engine: Engine, settings: Settings, channels: Sequence[AnyChannel]) -> FastAPI:
+def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
     app = FastAPI(title="Clarion notify", docs_url=None, redoc_url=None)
     app.state.stopping = engine.stopping
     errors.install(app)
     auth.install(app, KeyRing(redis, settings).admit)
 
     async def ready() -> bool:
-        return engine.stream.healthy and await store_answers(redis)
+        return engine.is_healthy and await store_answers(redis)
 
-    bodies = SubscriptionBodies(by_kind(channels), AddressGuard(settings.egress_allow))
+    bodies = SubscriptionBodies(engine.channels, AddressGuard(settings.egress_allow))
     # First, because routes are tried in order, and the hub is asked most.
     for router in engine.websub.routers:
         app.include_router(router)
-    app.include_router(subscriptions_router(engine.subscribing, bodies, engine.on_work))
+    app.include_router(subscriptions_router(engine.subscriptions, bodies, engine.on_work))
     app.include_router(
         deliveries_router(
-            engine.subscribing,
-            history=DeliveryHistory(redis, engine.store, engine.advance.enqueue),
+            engine.subscriptions,
+            history=engine.history,
             dead=DeadDeliveries(redis, engine.store),
             replays=engine.replays,
             on_work=engine.on_work,
-            on_replay=engine.replaying.ring,
+            on_replay=engine.on_replay,
         )
     )
     app.include_router(events_router(engine.event_log, engine.stopping))

@@ -1,9 +1,9 @@
-"""The parts of the delivery engine, put together: fan-out, queue, workers and the way out."""
+"""The delivery engine put together: fan-out, deliveries, replays and WebSub."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 from redis.asyncio import Redis
@@ -11,56 +11,117 @@ from redis.asyncio import Redis
 from services.notify.channels.base import AnyChannel, ChannelSender, by_kind
 from services.notify.channels.registry import CHANNELS
 from services.notify.delivery.attempt import DeliveryAttempts
-from services.notify.delivery.disabled_notices import Notices
+from services.notify.delivery.disabled_notices import DisabledNotices
 from services.notify.delivery.due_deliveries import DueDeliveries
-from services.notify.delivery.erasure import DeliveryErasing
+from services.notify.delivery.erasure import DeliveryEraser
+from services.notify.delivery.history import DeliveryHistory
 from services.notify.delivery.lease_loop import LeaseLoop
 from services.notify.delivery.log_consumer import GROUP, LogConsumer
 from services.notify.delivery.queue import DeliveryQueue, QueueRules
-from services.notify.delivery.replay_worker import Replaying
+from services.notify.delivery.replay_worker import ReplayWorker
 from services.notify.delivery.replays import ReplayStore
 from services.notify.delivery.shard_advance import ShardAdvance
 from services.notify.log.event_log import EventLog, passed_by
-from services.notify.model.delivery import DeliveryLease, Settlement
 from services.notify.subscriptions.secret_box import SecretBox
-from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.service import SubscriptionService
 from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count
-from services.notify.websub.wiring import WebSub, assemble_websub
-from shared.egress.egress import open_egress
+from services.notify.websub.wiring import WebSub
+from shared.egress.egress import Egress, open_egress
 from shared.egress.name_resolver import NameResolver
-from shared.runtime.background import background
+from shared.runtime.background import CommonStop, background
 from shared.runtime.settings import Settings
-from shared.runtime.stopping import CommonStop
 from shared.store import keys
 from shared.store.janitor import Janitor, Retention
 from shared.store.streams import StreamConsumer
 
-# A lease outlasts the attempt it is for, or the delivery would be made twice.
+# A lease is this much longer than its attempt may take, or the attempt would be made twice.
 _LEASE_MARGIN = timedelta(seconds=5)
 # Each batch of entries brings every shard to the end of the log, whatever the entries say.
-_BELLS_AT_ONCE = 500
+_ENTRIES_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
 class Engine:
-    """What the HTTP application needs of the engine."""
+    """The engine of one process. The HTTP application and the console use its attributes."""
 
-    store: SubscriptionStore
-    event_log: EventLog
-    advance: ShardAdvance
-    subscribing: Subscribing
-    consumer: LogConsumer
-    stream: StreamConsumer
-    deliveries: LeaseLoop[DeliveryLease, Settlement]
-    websub: WebSub
-    replays: ReplayStore
-    replaying: Replaying
-    stopping: asyncio.Event
+    def __init__(
+        self,
+        redis: Redis,
+        settings: Settings,
+        egress: Egress,
+        *,
+        shards: int,
+        channels: Sequence[AnyChannel],
+        stopping: asyncio.Event,
+    ) -> None:
+        """Put the parts together; nothing runs yet."""
+        self.stopping = stopping
+        self.channels = by_kind(channels)
+        self.store = SubscriptionStore(redis, shards)
+        self.event_log = EventLog(redis)
+        advance = ShardAdvance(redis, self.store, self.event_log, settings.log_retention)
+        self.history = DeliveryHistory(redis, self.store, advance.enqueue)
+        self.replays = ReplayStore(redis, self.store, self.event_log)
+        secret_box = SecretBox(settings.secrets_key)
+        self.subscriptions = SubscriptionService(
+            redis, self.store, self.event_log, secret_box, advance.enqueue, channels=self.channels
+        )
+        lease_for = settings.attempt_timeout + _LEASE_MARGIN
+        attempts = DeliveryAttempts(
+            ChannelSender(self.channels, egress.post, secret_box.open).send,
+            self.event_log,
+            settings.retry_schedule,
+            disable=self.subscriptions.disable,
+            pause=self.subscriptions.pause_for,
+        )
+        queue = DeliveryQueue(redis, _queue_rules(settings, lease_for))
+        due = DueDeliveries(queue, self.store, self.subscriptions.on_failing)
+        self._deliveries = LeaseLoop("deliveries", due, attempts)
+        self.websub = WebSub(redis, settings, egress, secret_box, lease_for=lease_for)
+        self._log_consumer = LogConsumer(redis, self.store, self.event_log, advance, self._deliveries.ring)
+        self._log_consumer.follow(self.websub.marking.to_end)
+        self._stream = StreamConsumer(
+            settings.redis_url,
+            keys.PAGES_STREAM,
+            GROUP,
+            self._log_consumer.on_entries,
+            self._log_consumer.bury,
+            claim_after=settings.claim_after,
+            batch_size=_ENTRIES_AT_ONCE,
+        )
+        # The log is trimmed no further than every shard has passed.
+        passed = passed_by([self.store.passed_by_all, self.websub.store.passed_by_all])
+        self._janitor = Janitor(redis, Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention), passed)
+        on_enqueued = self._deliveries.ring
+        self._replay_worker = ReplayWorker(redis, self.store, self.event_log, self.replays, on_enqueued)
+        self._disabled_notices = DisabledNotices(self.store, advance.enqueue, on_enqueued)
+        self._eraser = DeliveryEraser(redis, self.store, lease_for)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the log's stream is being read."""
+        return self._stream.healthy
 
     def on_work(self) -> None:
-        """Look at once for what a caller asked for."""
-        self.consumer.ring()
-        self.deliveries.ring()
+        """Look at once for subscriptions to catch up and for deliveries that are due."""
+        self._log_consumer.ring()
+        self._deliveries.ring()
+
+    def on_replay(self) -> None:
+        """Look at once for replays."""
+        self._replay_worker.ring()
+
+    def running(self) -> Sequence[AbstractAsyncContextManager[None]]:
+        """Return the parts that run, in the order in which they begin; each runs while its block does."""
+        return (
+            *self.websub.running(),
+            self._deliveries.running(),
+            self._log_consumer.running(),
+            self._stream.running(),
+            background(self._janitor.run()),
+            self._replay_worker.running(),
+            self._disabled_notices.running(),
+            self._eraser.running(),
+        )
 
 
 @contextlib.asynccontextmanager
@@ -71,57 +132,19 @@ async def running_engine(
     names: NameResolver | None = None,
     channels: Sequence[AnyChannel] = CHANNELS,
 ) -> AsyncIterator[Engine]:
-    """Run fan-out and deliveries while the block runs; they begin to stop as soon as `stopping` is set."""
-    secret_box = SecretBox(settings.secrets_key)
-    store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
-    event_log = EventLog(redis)
-    advance = ShardAdvance(redis, store, event_log, settings.log_retention)
-    subscribing = Subscribing(redis, store, event_log, secret_box, advance.enqueue, channels=by_kind(channels))
+    """Run an engine while the block runs; its parts begin to stop as soon as `stopping` is set."""
+    shards = await settle_shard_count(redis, settings.shards)
     async with (
         open_egress(settings.egress_allow, settings.attempt_timeout, names) as egress,
-        CommonStop(stopping) as parts,
+        CommonStop(stopping) as common_stop,
     ):
-        sender = ChannelSender(by_kind(channels), egress.post, secret_box.open)
-        attempts = DeliveryAttempts(
-            sender.send,
-            event_log,
-            settings.retry_schedule,
-            disable=subscribing.disable,
-            pause=subscribing.pause_for,
-        )
-        due = DueDeliveries(DeliveryQueue(redis, _rules(settings)), store, subscribing.on_failing)
-        deliveries = LeaseLoop("deliveries", due, attempts)
-        consumer = LogConsumer(redis, store, event_log, advance, deliveries.ring)
-        websub = assemble_websub(redis, settings, egress, secret_box)
-        consumer.follow(websub.marking.to_end)
-        stream = StreamConsumer(
-            settings.redis_url,
-            keys.PAGES_STREAM,
-            GROUP,
-            consumer.on_entries,
-            consumer.bury,
-            claim_after=settings.claim_after,
-            batch_size=_BELLS_AT_ONCE,
-        )
-        # Keep the log no longer than it has to be; what a shard has not passed stays.
-        retention = Retention(keys.PAGES_STREAM, (GROUP,), settings.log_retention)
-        passed = passed_by([store.passed_by_all, websub.store.passed_by_all])
-        tidying = background(Janitor(redis, retention, passed).run())
-        replays = ReplayStore(redis, store, event_log)
-        replaying = Replaying(redis, store, event_log, replays, deliveries.ring)
-        notices = Notices(store, advance.enqueue, deliveries.ring)
-        for part in (*websub.running(), deliveries.running(), consumer.running(), stream.running(), tidying):
-            await parts.enter(part)
-        erasing = DeliveryErasing(redis, store, settings.attempt_timeout + _LEASE_MARGIN)
-        for part in (replaying.running(), notices.running(), erasing.running()):
-            await parts.enter(part)
-        yield Engine(
-            store, event_log, advance, subscribing, consumer, stream, deliveries, websub, replays, replaying, stopping
-        )
+        engine = Engine(redis, settings, egress, shards=shards, channels=channels, stopping=stopping)
+        for part in engine.running():
+            await common_stop.enter(part)
+        yield engine
 
 
-def _rules(settings: Settings) -> QueueRules:
-    # A failing endpoint is probed as often as the schedule repeats a delivery at first: after 5 s, at last 5 min.
+def _queue_rules(settings: Settings, lease_for: timedelta) -> QueueRules:
+    # A failing endpoint is probed as often as the schedule first repeats a delivery: after 5 s, in the end every 5 min.
     first, *later = settings.retry_schedule or (timedelta(seconds=5),)
-    most = max(first, *later[:1]) if later else first
-    return QueueRules(settings.attempt_timeout + _LEASE_MARGIN, first, most, settings.log_retention)
+    return QueueRules(lease_for, first, max(first, *later[:1]) if later else first, settings.log_retention)

@@ -1,15 +1,21 @@
-"""Tasks that run beside a service and end with it."""
+"""Tasks that run beside a service and end with it; parts that stop at the same moment."""
 
 import asyncio
 import contextlib
+import math
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
 log = structlog.get_logger()
+
+_Entered = TypeVar("_Entered")
 
 # Work in hand may take this long after the signal to stop. Supervisors usually kill after 10 s.
 GRACE_SECONDS = 8
@@ -57,6 +63,62 @@ async def cancelled(*tasks: asyncio.Task[Any]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until the event is set, for this long at most; return whether the event is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+class CommonStop:
+    """
+    Context managers that are entered one by one and left all at once: when `stopping` is set, or the block ends.
+
+    Each part gives its work in hand up to 8 s. One after the other they would need more than the 10 s of a supervisor.
+    A part that has not ended after 8 s is cancelled.
+    """
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+        self._held: list[asyncio.Task[None]] = []
+        self._stopped_at = math.inf
+
+    async def enter(self, part: AbstractAsyncContextManager[_Entered]) -> _Entered:
+        """Enter the part and return the value that it yields."""
+        entered: asyncio.Future[_Entered] = asyncio.get_running_loop().create_future()
+        self._held.append(asyncio.create_task(self._hold(part, entered)))
+        return await entered
+
+    async def _hold(self, part: AbstractAsyncContextManager[_Entered], entered: "asyncio.Future[_Entered]") -> None:
+        try:
+            async with part as value:
+                entered.set_result(value)
+                await self._stopping.wait()
+                self._stopped_at = min(self._stopped_at, time.monotonic())
+        except BaseException as error:
+            if entered.done():
+                raise
+            entered.set_exception(error)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        await asyncio.sleep(0)  # let each part note the time
+        left = min(GRACE_SECONDS, self._stopped_at + GRACE_SECONDS - time.monotonic())
+        if self._held:
+            await asyncio.wait(self._held, timeout=max(0.0, left))
+        await cancelled(*self._held)
+        for task in self._held:
+            if error is None and not task.cancelled():
+                task.result()
 
 
 def _end_process_if_failed(task: asyncio.Task[None]) -> None:

@@ -14,7 +14,7 @@ from services.notify.delivery.history import DeliveryHistory
 from services.notify.delivery.replays import ReplayStore
 from services.notify.model.delivery import subscription_of
 from services.notify.subscriptions.requests import ResumeRequest
-from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.service import SubscriptionService
 from shared.model.errors import Invalid, NotFound
 from shared.model.ids import DeliveryId, SubscriptionId
 from shared.store.dead_letters import DeadLetters
@@ -24,7 +24,7 @@ from shared.store.rebuild_request import request_rebuild
 def add_subscription_buttons(
     console: ConsoleRoutes,
     *,
-    subscribing: Subscribing,
+    subscribing: SubscriptionService,
     history: DeliveryHistory,
     replays: ReplayStore,
     on_work: Callable[[], None],

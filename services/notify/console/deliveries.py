@@ -12,7 +12,7 @@ from services.notify.console.sessions import Operator
 from services.notify.delivery.history import DeliveryHistory
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import subscription_of
-from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.service import SubscriptionService
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.ids import DeliveryId, LogId
 
@@ -22,7 +22,7 @@ def add_deliveries(
     redis: Redis,
     *,
     store: SubscriptionStore,
-    subscribing: Subscribing,
+    subscribing: SubscriptionService,
     history: DeliveryHistory,
     event_log: EventLog,
 ) -> None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from shared.model.errors import Refused
-from shared.runtime.stopping import set_within
+from shared.runtime.background import set_within
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from services.notify.console.sessions import Operator
 from services.notify.delivery.history import DeliveryHistory
 from services.notify.delivery.replays import ReplayStore
 from services.notify.model.subscription import Subscription
-from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.service import SubscriptionService
 from services.notify.subscriptions.store import SubscriptionStore
 from services.notify.websub.subscriptions import FeedSubscription, FeedSubscriptionStore
 from shared.model.clock import from_ms
@@ -44,7 +44,7 @@ def add_subscriptions(
     *,
     store: SubscriptionStore,
     feeds: FeedSubscriptionStore,
-    subscribing: Subscribing,
+    subscribing: SubscriptionService,
     history: DeliveryHistory,
     replays: ReplayStore,
 ) -> None:

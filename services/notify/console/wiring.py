@@ -19,7 +19,6 @@ from services.notify.console.routes import ConsoleRoutes
 from services.notify.console.sessions import Sessions
 from services.notify.console.sign_in import SignInThrottle, add_sign_in
 from services.notify.console.subscriptions import add_subscriptions
-from services.notify.delivery.history import DeliveryHistory
 from services.notify.engine import Engine
 from services.notify.subscriptions.secret_box import SecretBox
 from shared.http.auth import KeyRing
@@ -32,7 +31,6 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
     """Count rates while the block runs, and yield the console's routes."""
     sessions = Sessions(redis, KeyRing(redis, settings), SecretBox(settings.secrets_key), settings)
     console = ConsoleRoutes(sessions, ConsolePages(settings.base_url), engine.stopping)
-    history = DeliveryHistory(redis, engine.store, engine.advance.enqueue)
     rates = RateWatch(redis)
     add_sign_in(console, SignInThrottle(redis))
     add_overview(console, redis, rates)
@@ -42,26 +40,26 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
         redis,
         store=engine.store,
         feeds=engine.websub.store,
-        subscribing=engine.subscribing,
-        history=history,
+        subscribing=engine.subscriptions,
+        history=engine.history,
         replays=engine.replays,
     )
     add_deliveries(
         console,
         redis,
         store=engine.store,
-        subscribing=engine.subscribing,
-        history=history,
+        subscribing=engine.subscriptions,
+        history=engine.history,
         event_log=engine.event_log,
     )
     add_dead_letters(console, redis, engine.store)
     add_subscription_buttons(
         console,
-        subscribing=engine.subscribing,
-        history=history,
+        subscribing=engine.subscriptions,
+        history=engine.history,
         replays=engine.replays,
         on_work=engine.on_work,
-        on_replay=engine.replaying.ring,
+        on_replay=engine.on_replay,
     )
     async with background(rates.run()), open_ingest(settings.ingest_url or settings.base_url) as http:
         add_site_buttons(console, redis, IngestClient(http))

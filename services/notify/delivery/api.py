@@ -13,7 +13,7 @@ from services.notify.delivery.replays import Only, Replay, ReplayStore
 from services.notify.model.delivery import subscription_of
 from services.notify.subscriptions.api import Key, documented_body
 from services.notify.subscriptions.requests import parse
-from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.service import SubscriptionService
 from shared.model.clock import iso
 from shared.model.ids import DeliveryId, SubscriptionId
 
@@ -29,7 +29,7 @@ class ReplayRequest(BaseModel):
 
 
 def deliveries_router(
-    subscribing: Subscribing,
+    subscribing: SubscriptionService,
     *,
     history: DeliveryHistory,
     dead: DeadDeliveries,

@@ -22,7 +22,7 @@ Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
 _LOOK_EVERY_SECONDS = 1.0
 
 
-class Notices:
+class DisabledNotices:
     """
     Works off what the subscriptions' records say is due.
 

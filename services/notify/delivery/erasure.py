@@ -46,7 +46,7 @@ class ErasedItem:
         return f"{self.id}:{self.newest}"
 
 
-class DeliveryErasing:
+class DeliveryEraser:
     """
     Does in the delivery shards what erasing an item did in the store; any number of processes may.
 

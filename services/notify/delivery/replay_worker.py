@@ -35,7 +35,7 @@ Again = tuple[Delivery, str]
 """A delivery to be made again, and its dead letter's id, or ''."""
 
 
-class Replaying:
+class ReplayWorker:
     """Runs every job, in any number of processes: of two steps at one place, one comes too late and writes nothing."""
 
     def __init__(

@@ -16,7 +16,7 @@ from services.notify.log.event_log import EventLog, LogNoLongerReaches
 from services.notify.model.log_position import is_before
 from shared.model.events import PUBLIC_TYPES, LoggedEvent
 from shared.model.ids import LogId
-from shared.runtime.stopping import set_within
+from shared.runtime.background import set_within
 
 log = structlog.get_logger()
 

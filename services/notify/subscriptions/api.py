@@ -12,7 +12,7 @@ from services.notify.subscriptions.requests import (
     SubscriptionBodies,
     parse,
 )
-from services.notify.subscriptions.service import Subscribing
+from services.notify.subscriptions.service import SubscriptionService
 from shared.http.auth import ApiKey, key_with
 from shared.model.clock import to_ms
 from shared.model.ids import SubscriptionId
@@ -21,7 +21,7 @@ Key = Annotated[ApiKey, Depends(key_with("subscriptions:write"))]
 
 
 def subscriptions_router(
-    subscribing: Subscribing, bodies: SubscriptionBodies, on_work: Callable[[], None]
+    subscribing: SubscriptionService, bodies: SubscriptionBodies, on_work: Callable[[], None]
 ) -> APIRouter:
     """Return the routes of subscriptions. `on_work` is called when there is something to enqueue or to send."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])

@@ -35,7 +35,7 @@ class Made:
     secret: str
 
 
-class Subscribing:
+class SubscriptionService:
     """The acts of subscribers; each on behalf of an API key, which sees only what it made unless it is an admin's."""
 
     def __init__(

@@ -1,9 +1,9 @@
-"""Send a subscriber the feed as it now is, if that differs from what it was last sent (WebSub, section 7)."""
+"""Send a subscriber the feed as it is now, if it differs from the feed that was last sent (WebSub, section 7)."""
 
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Literal
@@ -27,9 +27,9 @@ from shared.runtime import metrics
 
 log = structlog.get_logger()
 
-Method = Literal["sha1", "sha256", "sha384", "sha512"]
+SignatureMethod = Literal["sha1", "sha256", "sha384", "sha512"]
 
-# At most one notification in so much time, however often the feed changes.
+# A subscriber gets at most one notification in this time, however often the feed changes.
 SPACING = timedelta(seconds=1)
 _LONGEST_SPACING = timedelta(days=1)
 SLOW_MS = 1000
@@ -38,25 +38,28 @@ FEED_CHANGED = "feed.changed"
 """The event type under which the attempts of feeds are listed."""
 
 
-def signature(secret: str, method: Method, body: bytes) -> str:
+def signature(secret: str, method: SignatureMethod, body: bytes) -> str:
     """Return the value of X-Hub-Signature (section 7.1)."""
     return f"{method}={hmac.new(secret.encode(), body, method).hexdigest()}"
 
 
-@dataclass(frozen=True)
-class Doors:
-    """What a distribution needs of the world outside."""
-
-    post: Post
-    topics: TopicReader
-    deny: Callable[[FeedRequest], Awaitable[None]]
-
-
 class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
-    """Makes attempts."""
+    """Makes the attempts to send feeds."""
 
-    def __init__(self, doors: Doors, secret_box: SecretBox, method: Method, schedule: Sequence[timedelta]) -> None:
-        self._doors = doors
+    def __init__(
+        self,
+        *,
+        post: Post,
+        topics: TopicReader,
+        deny: Callable[[FeedRequest], Awaitable[None]],
+        secret_box: SecretBox,
+        method: SignatureMethod,
+        schedule: Sequence[timedelta],
+    ) -> None:
+        """`deny` keeps the request that tells a subscriber of its end."""
+        self._post = post
+        self._topics = topics
+        self._deny = deny
         self._secret_box = secret_box
         self._method = method
         self._schedule = tuple(schedule)
@@ -64,18 +67,18 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
 
     async def attempt(self, lease: FeedLease) -> FeedSettlement:
         """Send the feed once, unless the subscriber has it, and return what shall become of the subscription."""
-        topic = self._doors.topics.read(lease.subscription.path)
+        topic = self._topics.read(lease.subscription.path)
         if topic is not None and topic.digest == lease.sent:
             return FeedSettlement(lease, "done")
         attempt = await self._attempted(lease, topic)
         settlement = self._settlement(lease, topic, attempt)
         if topic is None and settlement.verdict == "ended":
-            await self._doors.deny(_denial(lease.subscription))
+            await self._deny(_denial(lease.subscription))
         _tell(lease, attempt, settlement)
         return settlement
 
     def interrupted(self, lease: FeedLease) -> FeedSettlement:
-        """Return the settlement of an attempt that was cut off: another worker shall try at once."""
+        """Return the settlement of an attempt that was cut off: another process shall try at once."""
         return FeedSettlement(lease, "retry", failures=lease.attempts)
 
     async def _attempted(self, lease: FeedLease, topic: Topic | None) -> Attempt:
@@ -89,12 +92,12 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
 
     async def _sent(self, subscription: FeedSubscription, topic: Topic) -> SendResult:
         headers, body = self._message(subscription, topic)
-        return await post_once(self._doors.post, URL(subscription.callback, encoded=True), headers, body)
+        return await post_once(self._post, URL(subscription.callback, encoded=True), headers, body)
 
     def _message(self, subscription: FeedSubscription, topic: Topic) -> tuple[dict[str, str], bytes]:
         headers = {"User-Agent": USER_AGENT}
         if subscription.protocol == "rsscloud":
-            # It tells only that the feed has changed; the reader fetches it.
+            # rssCloud tells only that the feed has changed; the reader fetches it.
             return headers | {"Content-Type": FORM}, urlencode({"url": subscription.topic}).encode()
         headers |= {"Content-Type": topic.content_type, "Link": topic.link}
         if subscription.sealed_secret is not None:
@@ -120,8 +123,8 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
                 wait = next_delay(attempt.number, outcome, self._schedule, self._random)
                 if wait is not None:
                     return replace(tried, verdict="retry", wait=wait, failures=attempt.number)
-                # Whoever fails stays until the lease ends, and the next change is tried again (section 7). Without a
-                # feed there is nothing left to wait for.
+                # A subscription that fails stays until its lease ends, and its next change is sent again (section 7).
+                # Without a feed nothing is left to wait for.
                 return tried if topic is not None else replace(tried, verdict="ended")
 
 

@@ -11,8 +11,8 @@ from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.websub.requests import (
     MAX_BODY_BYTES,
     HubRefused,
-    Ping,
-    Wish,
+    PublishForm,
+    SubscribeForm,
     new_request_number,
     parse_request,
 )
@@ -28,29 +28,16 @@ _NO_TOPIC = f"this is no feed of this site: topics end with {', '.join(f'feed.{n
 
 
 @dataclass(frozen=True)
-class Leases:
-    """For how long a subscription lives."""
+class LeaseLimits:
+    """How long a subscription may last."""
 
     shortest: timedelta
     usual: timedelta
     longest: timedelta
 
     def granted(self, asked: timedelta | None) -> timedelta:
-        """Return the lease that a subscriber gets who asked for this."""
+        """Return the lease for a subscriber that asked for `asked`."""
         return min(max(self.usual if asked is None else asked, self.shortest), self.longest)
-
-
-@dataclass(frozen=True)
-class HubDoors:
-    """What the hub needs of the rest of the service."""
-
-    ask: Callable[[FeedRequest], Awaitable[None]]
-    """Keeps a request that is to be seen through."""
-    look_again: Callable[[str], Awaitable[None]]
-    """Has the feed at a path looked at for whoever wants it."""
-    on_work: Callable[[], None]
-    topics: TopicReader
-    guard: AddressGuard
 
 
 def hub_router(hub: "Hub") -> APIRouter:
@@ -71,55 +58,69 @@ def hub_router(hub: "Hub") -> APIRouter:
 
 
 class Hub:
-    """Takes requests in. What comes of them is told to the callback, never to the caller (section 5.1.2)."""
+    """Takes requests in. Their outcome goes to the callback, never to the caller (section 5.1.2)."""
 
-    def __init__(self, doors: HubDoors, secret_box: SecretBox, leases: Leases) -> None:
-        self._doors = doors
+    def __init__(
+        self,
+        *,
+        keep_request: Callable[[FeedRequest], Awaitable[None]],
+        mark: Callable[[str], Awaitable[None]],
+        on_work: Callable[[], None],
+        topics: TopicReader,
+        guard: AddressGuard,
+        secret_box: SecretBox,
+        leases: LeaseLimits,
+    ) -> None:
+        """`mark` has the feed at a path sent to the subscribers that do not have it yet."""
+        self._keep_request = keep_request
+        self._mark = mark
+        self._on_work = on_work
+        self._topics = topics
+        self._guard = guard
         self._secret_box = secret_box
         self._leases = leases
-        # What was pushed on a publisher's word: nobody has to be asked twice about the same bytes.
-        self._pinged: dict[str, str] = {}
+        # The digests of feeds that were marked because a publisher asked: the same bytes are not marked twice.
+        self._published: dict[str, str] = {}
 
-    async def on_form(self, form: bytes) -> str:
+    async def on_form(self, body: bytes) -> str:
         """Take a request in and return the answer in words. Raises HubRefused or Unavailable."""
-        asked = parse_request(form, self._doors.guard)
-        match asked:
-            case Wish():
-                await self._take(asked)
+        match form := parse_request(body, self._guard):
+            case SubscribeForm():
+                await self._on_subscribe(form)
                 return "accepted: the callback will be asked to confirm"
-            case Ping():
-                await self._on_ping(asked)
+            case PublishForm():
+                await self._on_publish(form)
                 return "accepted: what has changed is on its way"
 
-    async def _take(self, wish: Wish) -> None:
-        subscription_id = feed_subscription_id("websub", wish.topic, wish.callback)
-        path = self._doors.topics.path_of(wish.topic)
-        topic = self._doors.topics.read(path) if path is not None else None
-        is_denied = wish.mode == "subscribe" and topic is None
+    async def _on_subscribe(self, form: SubscribeForm) -> None:
+        subscription_id = feed_subscription_id("websub", form.topic, form.callback)
+        path = self._topics.path_of(form.topic)
+        topic = self._topics.read(path) if path is not None else None
+        is_denied = form.mode == "subscribe" and topic is None
         request = FeedRequest(
             id=subscription_id,
-            mode="deny" if is_denied else wish.mode,
-            topic=wish.topic,
+            mode="deny" if is_denied else form.mode,
+            topic=form.topic,
             path=path or "",
-            callback=wish.callback,
-            sealed_secret=self._secret_box.seal(wish.secret, subscription_id) if wish.secret else None,
-            lease_seconds=int(self._leases.granted(wish.lease).total_seconds()),
+            callback=form.callback,
+            sealed_secret=self._secret_box.seal(form.secret, subscription_id) if form.secret else None,
+            lease_seconds=int(self._leases.granted(form.lease).total_seconds()),
             digest=topic.digest if topic else "",
             reason=_NO_TOPIC if is_denied else "",
             number=new_request_number(),
         )
-        await self._doors.ask(request)
-        self._doors.on_work()
+        await self._keep_request(request)
+        self._on_work()
 
-    async def _on_ping(self, ping: Ping) -> None:
-        paths = [self._doors.topics.path_of(topic) for topic in ping.topics]
+    async def _on_publish(self, form: PublishForm) -> None:
+        paths = [self._topics.path_of(topic) for topic in form.topics]
         if None in paths:
             raise HubRefused(_NO_TOPIC)
         for path in paths:
-            topic = self._doors.topics.read(path) if path is not None else None
-            if topic is not None and self._pinged.get(topic.path) != topic.digest:
-                await self._doors.look_again(topic.path)
-                self._pinged[topic.path] = topic.digest
+            topic = self._topics.read(path) if path is not None else None
+            if topic is not None and self._published.get(topic.path) != topic.digest:
+                await self._mark(topic.path)
+                self._published[topic.path] = topic.digest
 
 
 async def read_form(request: Request) -> bytes:

@@ -1,4 +1,4 @@
-"""Follow the log for WebSub: mark whoever wants a feed that an entry names, in every shard, and skip no entry."""
+"""Follow the log for WebSub: mark the subscriptions to each feed that an entry names, in every shard."""
 
 import asyncio
 import time
@@ -21,8 +21,8 @@ class FeedMarking:
     """
     Marks subscriptions as due.
 
-    The marks and the cursor move together, so a crash neither skips an entry nor, because a mark that is there is there
-    only once, does one twice any harm.
+    The marks and the shard's cursor move in one script, so a crash skips no entry. Marking is idempotent, so an entry
+    that is read twice does no harm.
     """
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], on_marked: Callable[[], None]) -> None:
@@ -30,22 +30,22 @@ class FeedMarking:
         self._shards = tuple(shards)
         self._on_marked = on_marked
         self._move_idle_at = 0.0
-        self._mark = Script(redis, __name__, "mark.lua", prelude="keys.lua")
+        self._script = Script(redis, __name__, "mark.lua", prelude="keys.lua")
 
     async def to_end(self, reading: LogReading) -> None:
-        """Mark what the log names, up to what was its end when the reading began."""
+        """Mark for every entry up to the end that the log had when the reading began."""
         marked = await asyncio.gather(*(self._shard_to_end(*one, reading) for one in await self._worth_moving()))
         if any(marked):
             self._on_marked()
 
-    async def look_again(self, path: str) -> None:
-        """Mark whoever wants this feed, except those that wait for their next attempt."""
-        calls = [Call(self._mark, script_keys(shard), {"paths": [path]}) for shard in self._shards]
+    async def mark(self, path: str) -> None:
+        """Mark the subscriptions to this feed, except those that wait for their next attempt."""
+        calls = [Call(self._script, script_keys(shard), {"paths": [path]}) for shard in self._shards]
         if any(await run(self._redis, calls)):
             self._on_marked()
 
     async def _worth_moving(self) -> list[tuple[Shard, bool]]:
-        """Return the shards that somebody subscribes in; now and then all of them, so that the log can be trimmed."""
+        """Return the shards that have subscriptions; once a second all shards, so that the log can be trimmed."""
         pipeline = self._redis.pipeline(transaction=False)
         for shard in self._shards:
             pipeline.exists(shard.websub_topics)
@@ -63,7 +63,7 @@ class FeedMarking:
             if not is_before(seen, reading.newest):
                 return marked
             entries = await reading.after(max(seen, reading.trimmed, key=StreamId.parse)) if is_wanted else ()
-            # An idle shard passes everything at once: what nobody waits for need not be read.
+            # A shard without subscriptions moves to the end at once and reads nothing.
             after = entries[-1].log_id if entries else reading.newest
             paths = sorted({path for entry in entries if entry.event for path in entry.event.feeds})
-            marked += max(0, await self._mark(script_keys(shard), {"seen": seen, "after": after, "paths": paths}))
+            marked += max(0, await self._script(script_keys(shard), {"seen": seen, "after": after, "paths": paths}))

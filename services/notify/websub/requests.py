@@ -1,4 +1,4 @@
-"""What may be asked of the hub, in the words of WebSub, section 5.1; everything else is refused in plain text."""
+"""The requests that the hub takes (WebSub, section 5.1); every other request is refused in plain text."""
 
 import re
 import secrets
@@ -17,18 +17,18 @@ MAX_BODY_BYTES = 64 * 1024
 _SECRET_BELOW_BYTES = 200
 _MAX_FIELDS = 200
 _UNRESERVED = re.compile(r"%(2D|2E|5F|7E|3[0-9]|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A])", re.IGNORECASE)
-# Everything that a URL may hold as it is: what is left is spaces, controls and what is not ASCII.
+# The characters that a URL may hold as they are; spaces, controls and all that is not ASCII are encoded.
 _LEFT_AS_IT_IS = "%:/?#[]@!$&'()*+,;=-._~"
 _Mode = Literal["subscribe", "unsubscribe"]
 
 
 class HubRefused(Refused):
-    """A request that the hub cannot take; the reason is told in plain text (section 5.1.2)."""
+    """A request that the hub cannot take; the answer has the reason in plain text (section 5.1.2)."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A request to subscribe or unsubscribe."""
+class SubscribeForm:
+    """A request to subscribe or to unsubscribe."""
 
     mode: _Mode
     topic: str
@@ -38,24 +38,24 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Ping:
-    """A publisher's word that these topics have changed."""
+class PublishForm:
+    """A publisher's message that these topics have changed."""
 
     topics: tuple[str, ...]
 
 
-def parse_request(body: bytes, guard: AddressGuard) -> Wish | Ping:
-    """Return what a form asks for; parameters that mean nothing here are ignored. Raises HubRefused."""
+def parse_request(body: bytes, guard: AddressGuard) -> SubscribeForm | PublishForm:
+    """Return the request that a form makes; unknown parameters are ignored. Raises HubRefused."""
     fields = form_fields(body)
     mode = _one(fields, "hub.mode")
     match mode:
         case "subscribe" | "unsubscribe":
-            return _wish(mode, fields, guard)
+            return _subscribe_form(mode, fields, guard)
         case "publish":
             topics = [value for name, value in fields if name in ("hub.url", "hub.topic") and value]
             if not topics:
                 raise HubRefused("hub.mode=publish needs hub.url or hub.topic: the feed that has changed")
-            return Ping(tuple(decoded(topic) for topic in topics))
+            return PublishForm(tuple(decoded(topic) for topic in topics))
         case _:
             raise HubRefused(f'hub.mode is "{mode}": it can be subscribe, unsubscribe or publish')
 
@@ -71,7 +71,7 @@ def form_fields(body: bytes) -> Sequence[tuple[str, str]]:
 
 
 def new_request_number() -> str:
-    """Return what tells a request from every other."""
+    """Return a number that no other request has."""
     return secrets.token_hex(8)
 
 
@@ -82,7 +82,7 @@ def decoded(url: str) -> str:
 
 
 def checked_callback(url: str, guard: AddressGuard) -> str:
-    """Return the callback as it will be called. Raises HubRefused for one that never could be."""
+    """Return the callback as it will be called. Raises HubRefused for a callback that could never be called."""
     callback = decoded(url)
     if len(callback) > MAX_URL_CHARS:
         raise HubRefused(f"the callback has more than {MAX_URL_CHARS} characters")
@@ -92,17 +92,17 @@ def checked_callback(url: str, guard: AddressGuard) -> str:
     return callback
 
 
-def _wish(mode: _Mode, fields: Sequence[tuple[str, str]], guard: AddressGuard) -> Wish:
+def _subscribe_form(mode: _Mode, fields: Sequence[tuple[str, str]], guard: AddressGuard) -> SubscribeForm:
     topic = decoded(_one(fields, "hub.topic"))
     if len(topic) > MAX_URL_CHARS:
         raise HubRefused(f"hub.topic has more than {MAX_URL_CHARS} characters")
     callback = checked_callback(_one(fields, "hub.callback"), guard)
     if mode == "unsubscribe":
-        return Wish(mode, topic, callback)
+        return SubscribeForm(mode, topic, callback)
     secret = _one_or_none(fields, "hub.secret") or None
     if secret is not None and len(secret.encode()) >= _SECRET_BELOW_BYTES:
         raise HubRefused(f"hub.secret must have less than {_SECRET_BELOW_BYTES} bytes")
-    return Wish(mode, topic, callback, _lease(_one_or_none(fields, "hub.lease_seconds")), secret)
+    return SubscribeForm(mode, topic, callback, _lease(_one_or_none(fields, "hub.lease_seconds")), secret)
 
 
 def _lease(value: str | None) -> timedelta | None:

@@ -1,18 +1,20 @@
 """rssCloud for readers that speak no WebSub: `POST /rsscloud/pleaseNotify`, by http-post."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from xml.sax.saxutils import quoteattr
 
 from fastapi import APIRouter, Request, Response
 
-from services.notify.websub.hub import HubDoors, read_form
+from services.notify.websub.hub import read_form
 from services.notify.websub.requests import HubRefused, checked_callback, form_fields, new_request_number
 from services.notify.websub.subscriptions import FeedRequest, feed_subscription_id
+from services.notify.websub.topics import TopicReader
+from shared.egress.address_guard import AddressGuard
 from shared.model.errors import Unavailable
 from shared.model.urls import RSSCLOUD_PATH
 
-# Readers register again every 24 hours; the hour more is for those that are late.
+# Readers register again every 24 hours; one hour more is for late ones.
 _LEASE = timedelta(hours=25)
 _MAX_TOPICS = 20
 
@@ -36,36 +38,46 @@ class RssCloud:
     """
     Takes registrations in.
 
-    Each becomes a subscription like WebSub's, verified by a challenge; it is told that a feed has changed, not what is
-    in it. A registration must name its `domain`: the caller's own address, which rssCloud takes otherwise, gets no
-    challenge, so that anybody could have a machine called that never asked for it.
+    Each becomes a subscription like WebSub's, which its callback confirms by repeating a challenge. It is told that a
+    feed has changed, and is not sent the feed. A registration must name its `domain`. rssCloud's other way, which takes
+    the caller's own address, asks for no challenge, so anybody could have a machine called that never asked for it.
     """
 
-    def __init__(self, doors: HubDoors) -> None:
-        self._doors = doors
+    def __init__(
+        self,
+        *,
+        keep_request: Callable[[FeedRequest], Awaitable[None]],
+        on_work: Callable[[], None],
+        topics: TopicReader,
+        guard: AddressGuard,
+    ) -> None:
+        self._keep_request = keep_request
+        self._on_work = on_work
+        self._topics = topics
+        self._guard = guard
 
     async def register(self, form: bytes) -> None:
         """Register a callback for feeds. Raises HubRefused or Unavailable."""
         for one in self._registrations(form_fields(form)):
-            await self._doors.ask(one)
-        self._doors.on_work()
+            await self._keep_request(one)
+        self._on_work()
 
     def _registrations(self, fields: Sequence[tuple[str, str]]) -> Sequence[FeedRequest]:
-        said = dict(fields)
-        if said.get("protocol") != "http-post":
+        values = dict(fields)
+        if values.get("protocol") != "http-post":
             raise HubRefused("protocol can only be http-post")
-        if not said.get("domain"):
+        if not values.get("domain"):
             raise HubRefused("domain is missing: the host that is to be told, and that will be asked to confirm")
-        path = "/" + said.get("path", "").lstrip("/")
-        callback = checked_callback(f"http://{said['domain']}:{said.get('port') or 80}{path}", self._doors.guard)
+        path = "/" + values.get("path", "").lstrip("/")
+        callback = checked_callback(f"http://{values['domain']}:{values.get('port') or 80}{path}", self._guard)
         topics = [value for name, value in fields if name.startswith("url") and name[3:].isdigit()]
         if not 0 < len(topics) <= _MAX_TOPICS:
             raise HubRefused(f"give one to {_MAX_TOPICS} feeds: url1, url2, …")
         return [self._registration(topic, callback) for topic in topics]
 
     def _registration(self, url: str, callback: str) -> FeedRequest:
-        path = self._doors.topics.path_of(url)
-        topic = self._doors.topics.read(path) if path is not None else None
+        path = self._topics.path_of(url)
+        topic = self._topics.read(path) if path is not None else None
         if topic is None:
             raise HubRefused(f"{url} is no feed of this site")
         return FeedRequest(
@@ -82,6 +94,6 @@ class RssCloud:
 
 
 def _result(message: str, *, success: bool) -> Response:
-    said = "true" if success else "false"
-    content = f'<?xml version="1.0"?>\n<notifyResult success="{said}" msg={quoteattr(message)}/>\n'
+    succeeded = "true" if success else "false"
+    content = f'<?xml version="1.0"?>\n<notifyResult success="{succeeded}" msg={quoteattr(message)}/>\n'
     return Response(content, media_type="text/xml")

@@ -1,4 +1,4 @@
-"""Who wants to be sent which feed, and what is asked for and not confirmed yet."""
+"""The subscriptions to feeds, and the requests that are not confirmed yet."""
 
 import base64
 import hashlib
@@ -16,25 +16,25 @@ from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
 from shared.store.scripts import Script
 
-Protocol = Literal["websub", "rsscloud"]
-# About 20 MB of requests in all, before callers are asked to come again.
+FeedProtocol = Literal["websub", "rsscloud"]
+# About 20 MB of requests in all; beyond them callers are asked to come again.
 MOST_REQUESTS = 20_000
 _ID_BYTES = 15
 
 
 class FeedSubscription(BaseModel):
     """
-    A callback that is sent a feed whenever it changes.
+    A callback that is sent a feed whenever the feed changes.
 
-    It begins when the callback has confirmed it, and ends with its lease, when the callback confirms that it wants no
-    more, when it answers 410, or when the feed has long been gone. Failing never ends it. Who confirms it again gets a
-    new lease, and the secret of that request or none.
+    A subscription begins when its callback has confirmed the request. It ends with its lease; when the callback
+    confirms that it wants no more; when the callback answers 410; or when the feed has long been gone. Failing never
+    ends it. Confirming it again brings a new lease, and the secret of the new request or none.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: SubscriptionId
-    protocol: Protocol
+    protocol: FeedProtocol
     topic: str
     path: str
     callback: str
@@ -44,31 +44,32 @@ class FeedSubscription(BaseModel):
 
 class FeedRequest(BaseModel):
     """
-    The last request about a subscription, until it is seen through.
+    The last request about a subscription, until its callback has answered.
 
-    `subscribe` and `unsubscribe` come to be when the callback confirms them; else they change nothing. `deny` tells the
-    callback why it is sent nothing (any more). One that cannot be delivered is tried again, and then dropped.
+    `subscribe` and `unsubscribe` take effect when the callback confirms them; otherwise they change nothing. `deny`
+    tells the callback why it is sent nothing, or nothing any more. A request that cannot be delivered is tried again,
+    and then dropped.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: SubscriptionId
     mode: Literal["subscribe", "unsubscribe", "deny"]
-    protocol: Protocol = "websub"
+    protocol: FeedProtocol = "websub"
     topic: str
     path: str = ""
     callback: str
     sealed_secret: str | None = None
     lease_seconds: int = 0
     digest: str = ""
-    """Of the feed when the request was taken: what changes later is sent."""
+    """Of the feed when the request was taken: a feed that changes later is sent."""
     reason: str = ""
     attempts: int = 0
     number: str
-    """Unlike any other's, so that two alike requests are two."""
+    """No other request has it, so two equal requests are still two."""
 
 
-def feed_subscription_id(protocol: Protocol, topic: str, callback: str) -> SubscriptionId:
+def feed_subscription_id(protocol: FeedProtocol, topic: str, callback: str) -> SubscriptionId:
     """Return the id of the one subscription that a topic and a callback make (section 5.1)."""
     digest = hashlib.sha256(f"{protocol}\0{topic}\0{callback}".encode()).digest()[:_ID_BYTES]
     return SubscriptionId("feed" + base64.b32encode(digest).decode().lower())
@@ -83,7 +84,7 @@ def script_keys(shard: Shard) -> list[str]:
 
 
 class FeedSubscriptionStore:
-    """Takes requests in and reads subscriptions; `websub.queue` works them."""
+    """Keeps requests and reads subscriptions; the queues in `websub.queue` work them."""
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], most_requests: int = MOST_REQUESTS) -> None:
         self._redis = redis
@@ -91,8 +92,8 @@ class FeedSubscriptionStore:
         self.shards = tuple(shards)
         self._ask = Script(redis, __name__, "ask.lua", prelude="keys.lua")
 
-    async def ask(self, request: FeedRequest) -> None:
-        """Keep the request; it is seen through once this has returned. Raises Unavailable when there are too many."""
+    async def keep_request(self, request: FeedRequest) -> None:
+        """Keep the request until its callback has answered. Raises Unavailable when there are too many."""
         shard = self.shards[shard_number(request.id, len(self.shards))]
         at_most = self._most_requests // len(self.shards)
         argument = {"subscription": request.id, "request": request.model_dump_json(), "most": at_most}

@@ -1,4 +1,4 @@
-"""Feeds as WebSub topics: which address names one, and its bytes as a reader would get them."""
+"""Feeds as WebSub topics: which address names a feed, and its bytes as a reader would get them."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from shared.model.urls import FEED_CONTENT_TYPES, MAX_PATH_CHARS, feed_path, lin
 from shared.runtime.lru import Lru
 
 _FEED = re.compile(rf"(?P<list_path>(?:/[^/]+)+/)feed\.(?P<format>{'|'.join(FEED_CONTENT_TYPES)})")
-# Archives hold what was, and nobody is told of them.
+# Archives hold old entries; they are no topics.
 _ARCHIVE = re.compile(r"/\d{4}/\d{2}/(?:page/\d+/)?$")
 _FEEDS_KEPT = 500
 
@@ -48,7 +48,7 @@ class TopicReader:
         return path if self.read(path) else None
 
     def read(self, path: str) -> Topic | None:
-        """Return the feed, or None where there is none (any more)."""
+        """Return the feed, or None where there is no feed, or no longer one."""
         file = self._root / path.lstrip("/")
         try:
             status = file.stat()
@@ -62,9 +62,6 @@ class TopicReader:
             self._kept.drop(path)
             return None
         return kept[1]
-
-    def url(self, path: str) -> str:
-        return self._base_url + path
 
     def _is_archive(self, list_path: str) -> bool:
         found = _ARCHIVE.search(list_path)

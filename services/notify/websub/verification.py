@@ -1,4 +1,4 @@
-"""Ask a callback whether it meant it, and tell it when it is refused (WebSub, sections 5.2 and 5.3)."""
+"""Ask a callback to confirm a request, or tell it that the request is denied (WebSub, sections 5.2 and 5.3)."""
 
 import hmac
 import secrets
@@ -19,13 +19,13 @@ log = structlog.get_logger()
 
 Get = Callable[[URL, Mapping[str, str]], Awaitable[Answer]]
 
-# A callback that gives no answer at all is asked again so often; an answer, whatever it says, is final (section 5.3.1).
+# A callback that does not answer is asked this many times more. Any answer is final (section 5.3.1).
 _REPETITIONS = 3
 _HEADERS = {"User-Agent": USER_AGENT}
 
 
 class Verification(AttemptMaker[RequestLease, RequestSettlement]):
-    """Sees requests through."""
+    """Makes the attempts to verify requests."""
 
     def __init__(self, get: Get, schedule: Sequence[timedelta]) -> None:
         self._get = get
@@ -50,7 +50,7 @@ class Verification(AttemptMaker[RequestLease, RequestSettlement]):
         return settlement
 
     def interrupted(self, lease: RequestLease) -> RequestSettlement:
-        """Return the settlement of a request whose asking was cut off."""
+        """Return the settlement of an attempt that was cut off: another process shall ask at once."""
         return RequestSettlement(lease, "retry")
 
     async def _answered(self, lease: RequestLease) -> RequestSettlement:
@@ -62,14 +62,14 @@ class Verification(AttemptMaker[RequestLease, RequestSettlement]):
                     await self._get(_with_query(request.callback, told), _HEADERS)
                 return RequestSettlement(lease, "drop")
             case "unsubscribe":
-                is_meant = await self._is_meant(request)
-                return RequestSettlement(lease, "unsubscribe" if is_meant else "drop")
+                is_confirmed = await self._is_confirmed(request)
+                return RequestSettlement(lease, "unsubscribe" if is_confirmed else "drop")
             case "subscribe":
-                if not await self._is_meant(request):
+                if not await self._is_confirmed(request):
                     return RequestSettlement(lease, "drop")
                 return RequestSettlement(lease, "subscribe", record=_verified(lease))
 
-    async def _is_meant(self, request: FeedRequest) -> bool:
+    async def _is_confirmed(self, request: FeedRequest) -> bool:
         challenge = secrets.token_urlsafe(32)
         if request.protocol == "rsscloud":
             return await self._is_repeated(request, challenge)
@@ -80,7 +80,7 @@ class Verification(AttemptMaker[RequestLease, RequestSettlement]):
         return _is_success(answer) and hmac.compare_digest(answer.body, challenge.encode())
 
     async def _is_repeated(self, request: FeedRequest, challenge: str) -> bool:
-        """Whether an rssCloud callback repeats a challenge; it may say more than that."""
+        """Whether the answer of an rssCloud callback contains the challenge."""
         asked = {"url": request.topic, "challenge": challenge}
         answer = await self._get(_with_query(request.callback, asked), _HEADERS)
         return _is_success(answer) and challenge.encode() in answer.body
@@ -109,13 +109,13 @@ def _verified(lease: RequestLease) -> FeedSubscription:
         path=request.path,
         callback=request.callback,
         sealed_secret=request.sealed_secret,
-        # The lease counts from the asking (section 5.3).
+        # The lease counts from the moment when the callback was asked (section 5.3).
         expires_ms=lease.leased_ms + request.lease_seconds * 1000,
     )
 
 
 def _with_query(callback: str, added: Mapping[str, str]) -> URL:
-    """Return the callback with parameters behind those it has; none of its own is changed (section 5.1.1)."""
+    """Return the callback with parameters added; its own parameters stay as they are (section 5.1.1)."""
     return URL(f"{callback}{'&' if '?' in callback else '?'}{urlencode(added)}", encoded=True)
 
 

@@ -1,25 +1,16 @@
-"""The parts of WebSub, put together beside the webhook engine."""
+"""WebSub put together, beside the delivery engine."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 
-from fastapi import APIRouter
 from redis.asyncio import Redis
 
 from services.notify.delivery.lease_loop import LeaseLoop
 from services.notify.subscriptions.secret_box import SecretBox
-from services.notify.websub.distribution import Distribution, Doors
-from services.notify.websub.hub import Hub, HubDoors, Leases, hub_router
+from services.notify.websub.distribution import Distribution
+from services.notify.websub.hub import Hub, LeaseLimits, hub_router
 from services.notify.websub.marking import FeedMarking
-from services.notify.websub.queue import (
-    FeedLease,
-    FeedQueue,
-    FeedSettlement,
-    RequestLease,
-    RequestQueue,
-    RequestSettlement,
-)
+from services.notify.websub.queue import FeedQueue, RequestQueue
 from services.notify.websub.rsscloud import RssCloud, rsscloud_router
 from services.notify.websub.subscriptions import FeedSubscriptionStore
 from services.notify.websub.topics import TopicReader
@@ -29,39 +20,43 @@ from shared.egress.egress import Egress
 from shared.runtime.settings import Settings
 from shared.store.keys import Shard
 
-# Being in hand outlasts the attempt it is for, or the attempt would be made twice.
-_MARGIN = timedelta(seconds=5)
 
-
-@dataclass(frozen=True)
 class WebSub:
-    """What the engine and the HTTP application need of it."""
+    """The hub and rssCloud, their subscriptions, and the loops that verify requests and send feeds."""
 
-    store: FeedSubscriptionStore
-    marking: FeedMarking
-    asking: LeaseLoop[RequestLease, RequestSettlement]
-    sending: LeaseLoop[FeedLease, FeedSettlement]
-    routers: tuple[APIRouter, ...]
+    def __init__(
+        self, redis: Redis, settings: Settings, egress: Egress, secret_box: SecretBox, *, lease_for: timedelta
+    ) -> None:
+        shards = tuple(map(Shard, range(settings.shards)))
+        topics, guard = TopicReader(settings.output_dir, settings.base_url), AddressGuard(settings.egress_allow)
+        self.store = FeedSubscriptionStore(redis, shards)
+        verification = Verification(egress.get, settings.retry_schedule)
+        self._verifying = LeaseLoop("requests", RequestQueue(redis, shards, lease_for), verification)
+        distribution = Distribution(
+            post=egress.post,
+            topics=topics,
+            deny=self.store.keep_request,
+            secret_box=secret_box,
+            method=settings.websub_signature,
+            schedule=settings.retry_schedule,
+        )
+        self._sending = LeaseLoop("feeds", FeedQueue(redis, shards, lease_for), distribution)
+        self.marking = FeedMarking(redis, shards, self._sending.ring)
+        hub = Hub(
+            keep_request=self.store.keep_request,
+            mark=self.marking.mark,
+            on_work=self._verifying.ring,
+            topics=topics,
+            guard=guard,
+            secret_box=secret_box,
+            leases=LeaseLimits(settings.lease_min, settings.lease_default, settings.lease_max),
+        )
+        self.routers = [hub_router(hub)]
+        if settings.rsscloud:
+            on_work = self._verifying.ring
+            rsscloud = RssCloud(keep_request=self.store.keep_request, on_work=on_work, topics=topics, guard=guard)
+            self.routers.append(rsscloud_router(rsscloud))
 
     def running(self) -> tuple[AbstractAsyncContextManager[None], ...]:
-        """Return the loops that verify and distribute, each for as long as its block runs."""
-        return self.asking.running(), self.sending.running()
-
-
-def assemble_websub(redis: Redis, settings: Settings, egress: Egress, secret_box: SecretBox) -> WebSub:
-    """Return the parts; nothing runs yet."""
-    shards = tuple(map(Shard, range(settings.shards)))
-    store = FeedSubscriptionStore(redis, shards)
-    topics = TopicReader(settings.output_dir, settings.base_url)
-    in_hand_for = settings.attempt_timeout + _MARGIN
-    verification = Verification(egress.get, settings.retry_schedule)
-    asking = LeaseLoop("requests", RequestQueue(redis, shards, in_hand_for), verification)
-    doors = Doors(egress.post, topics, store.ask)
-    distribution = Distribution(doors, secret_box, settings.websub_signature, settings.retry_schedule)
-    sending = LeaseLoop("feeds", FeedQueue(redis, shards, in_hand_for), distribution)
-    marking = FeedMarking(redis, shards, sending.ring)
-    guard = AddressGuard(settings.egress_allow)
-    hub_doors = HubDoors(store.ask, marking.look_again, asking.ring, topics, guard)
-    hub = Hub(hub_doors, secret_box, Leases(settings.lease_min, settings.lease_default, settings.lease_max))
-    routers = [hub_router(hub), *([rsscloud_router(RssCloud(hub_doors))] if settings.rsscloud else [])]
-    return WebSub(store, marking, asking, sending, tuple(routers))
+        """Return the two loops; each runs while its block does."""
+        return self._verifying.running(), self._sending.running()

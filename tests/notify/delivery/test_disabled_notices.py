@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 
-from services.notify.delivery.disabled_notices import Notices, disabled_notice
+from services.notify.delivery.disabled_notices import DisabledNotices, disabled_notice
 from services.notify.model.delivery import Delivery
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.http.auth import ApiKey, KeyRing
@@ -59,7 +59,7 @@ async def test_a_notice_that_a_crash_left_untold_is_told_under_the_same_id(redis
 
     for attempt in (crash, enqueue, enqueue):
         try:
-            await Notices(store, attempt, lambda: None).tell_all()
+            await DisabledNotices(store, attempt, lambda: None).tell_all()
         except ConnectionError:
             continue
 

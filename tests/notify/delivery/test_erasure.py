@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from services.notify.delivery.erasure import DeliveryErasing
+from services.notify.delivery.erasure import DeliveryEraser
 from services.notify.delivery.queue import DeliveryQueue, EndpointQuery, QueueRules, ShardTurn
 from services.notify.model.delivery import (
     Attempt,
@@ -38,8 +38,8 @@ async def subscription(redis: Redis) -> Subscription:
     return one
 
 
-def erasing(redis: Redis, longest_attempt: timedelta = timedelta(hours=1)) -> DeliveryErasing:
-    return DeliveryErasing(redis, SubscriptionStore(redis, 1), longest_attempt)
+def erasing(redis: Redis, longest_attempt: timedelta = timedelta(hours=1)) -> DeliveryEraser:
+    return DeliveryEraser(redis, SubscriptionStore(redis, 1), longest_attempt)
 
 
 async def enqueue(redis: Redis, one: Subscription, item: ItemId, *revisions: int) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 
-from services.notify.delivery.replay_worker import Replaying
+from services.notify.delivery.replay_worker import ReplayWorker
 from services.notify.delivery.replays import MOST_WAITING, Replay, ReplayStore
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import Delivery
@@ -216,7 +216,7 @@ async def _begun_and_stepped_once(redis: Redis, one: SubscriptionId) -> tuple[Re
     store, event_log = SubscriptionStore(redis, 2), EventLog(redis)
     replays = ReplayStore(redis, store, event_log)
     begun = await replays.begin(await store.find(one), "all", None, None)
-    await Replaying(redis, store, event_log, replays, lambda: None).step(store.shard_of(one), begun)
+    await ReplayWorker(redis, store, event_log, replays, lambda: None).step(store.shard_of(one), begun)
     return begun, await replays.find(one, begun.id)
 
 

@@ -68,7 +68,7 @@ async def subscribe(redis: Redis, count: int = 1, expires_ms: int = FAR_AHEAD_MS
     """Make subscriptions that are due."""
     store, queue = FeedSubscriptionStore(redis, [SHARD]), RequestQueue(redis, [SHARD], LONG)
     for number in range(count):
-        await store.ask(a_request(f"n{number}", f"https://example.org/{number}"))
+        await store.keep_request(a_request(f"n{number}", f"https://example.org/{number}"))
     taken = await take_requests(queue, count)
     await queue.settle([RequestSettlement(one, "subscribe", record=a_record(one.request, expires_ms)) for one in taken])
     return [one.request.id for one in taken]
@@ -185,9 +185,9 @@ async def test_slow_ones_for_which_there_is_no_room_do_not_stand_before_quick_on
 
 async def test_a_request_that_took_anothers_place_is_the_one_that_counts(redis: Redis) -> None:
     store, queue = FeedSubscriptionStore(redis, [SHARD]), RequestQueue(redis, [SHARD], LONG)
-    await store.ask(a_request("first"))
+    await store.keep_request(a_request("first"))
     (first,) = await take_requests(queue)
-    await store.ask(a_request("second"))
+    await store.keep_request(a_request("second"))
 
     await queue.settle([RequestSettlement(first, "subscribe", record=a_record(first.request))])
 
@@ -198,7 +198,7 @@ async def test_a_request_that_took_anothers_place_is_the_one_that_counts(redis: 
 
 async def test_a_request_in_a_lost_workers_hand_is_taken_again_and_its_late_settlement_ignored(redis: Redis) -> None:
     store, queue = FeedSubscriptionStore(redis, [SHARD]), RequestQueue(redis, [SHARD], SHORT)
-    await store.ask(a_request("only"))
+    await store.keep_request(a_request("only"))
     (lost,) = await take_requests(queue)
     again: list[RequestLease] = []
 
@@ -215,12 +215,12 @@ async def test_a_request_in_a_lost_workers_hand_is_taken_again_and_its_late_sett
 
 async def test_too_many_requests_are_refused_and_a_repeated_one_is_not(redis: Redis) -> None:
     store = FeedSubscriptionStore(redis, [SHARD], most_requests=2)
-    await store.ask(a_request("a", "https://example.org/a"))
-    await store.ask(a_request("b", "https://example.org/b"))
+    await store.keep_request(a_request("a", "https://example.org/a"))
+    await store.keep_request(a_request("b", "https://example.org/b"))
 
     with pytest.raises(Unavailable):
-        await store.ask(a_request("c", "https://example.org/c"))
-    await store.ask(a_request("d", "https://example.org/a"))
+        await store.keep_request(a_request("c", "https://example.org/c"))
+    await store.keep_request(a_request("d", "https://example.org/a"))
 
 
 async def test_scripts_are_told_to_a_server_that_has_forgotten_them(redis: Redis) -> None:
