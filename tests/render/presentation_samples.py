@@ -1,11 +1,14 @@
 """A small site and items for the tests of pages and feeds."""
 
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 from lxml import html
 from lxml.html import HtmlElement
 
+from services.render.text.language import Language, language_of
+from services.render.theme.files import ThemeFiles
 from services.render.theme.theme import Theme
 from services.render.theme.view_models import Translation
 from shared.model.ids import item_id
@@ -82,6 +85,12 @@ def a_full_item() -> PublicItem:
         change_note="Corrected a name.",
         number=2,
     )
+
+
+@cache
+def shipped_language(tag: str) -> Language:
+    """Return the language as Clarion ships it, without any theme's words."""
+    return language_of(tag, ThemeFiles(None).catalogues)
 
 
 def item_tree(theme: Theme, item: PublicItem, *translations: Translation) -> HtmlElement:

@@ -10,7 +10,6 @@ only the entries that it says otherwise. What no catalogue of a language says is
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -107,13 +106,6 @@ def read_catalogue(po: bytes) -> Catalogue:
         if isinstance(message.id, str) and isinstance(message.string, str)
         if message.id and message.string and not message.fuzzy
     }
-
-
-@cache
-def shipped_language(tag: str) -> Language:
-    """Return the language as Clarion ships it, no theme considered."""
-    found = {name: SHIPPED_LOCALES / name / CATALOGUE for name in _lineage(tag)}
-    return language_of(tag, {name: read_catalogue(path.read_bytes()) for name, path in found.items() if path.is_file()})
 
 
 def _lineage(tag: str) -> tuple[str, ...]:

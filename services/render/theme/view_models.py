@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from services.render.text.language import Language, shipped_language
+from services.render.text.language import Language
 from shared.model.items import Attachment, Image, PublicItem, Revision
 from shared.model.kinds.article import ARTICLE
 from shared.model.kinds.kind import Fact, SectionKind
@@ -132,10 +132,9 @@ class ItemPage:
     """ISO 8601: when a reader could first see this revision."""
 
 
-def card_of(item: PublicItem, site: Site, language: Language | None = None) -> Card:
-    """Return the item's card, in the language as shipped unless a theme gives its own."""
+def card_of(item: PublicItem, site: Site, language: Language) -> Card:
+    """Return the item's card."""
     revision = item.revision
-    words = language or shipped_language(revision.lang)
     moment = item.published_at.astimezone(site.zone)
     crumbs = section_links(site, revision.section, revision.lang)
     section = site.section_at.get(revision.section)
@@ -148,9 +147,9 @@ def card_of(item: PublicItem, site: Site, language: Language | None = None) -> C
         kind=crumbs[-1] if len(crumbs) > 1 else None,
         section_kind=section.kind if section is not None else ARTICLE,
         moment=moment.isoformat(timespec="seconds"),
-        date=words.date(moment),
-        time=words.time(moment),
-        date_time=words.date_and_time(moment),
+        date=language.date(moment),
+        time=language.time(moment),
+        date_time=language.date_and_time(moment),
         image=next(iter(safe_images(revision)), None),
     )
 

@@ -15,9 +15,9 @@ from services.render.text.language import (
     Catalogue,
     language_of,
     read_catalogue,
-    shipped_language,
 )
 from shared.model.kinds.section_kinds import SECTION_KINDS
+from tests.render.presentation_samples import shipped_language
 
 MOMENT = datetime(2023, 7, 30, 17, 25, tzinfo=UTC)
 _SERVICE = Path(str(render.__file__)).parent

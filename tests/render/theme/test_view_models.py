@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.render.text.language import shipped_language
 from services.render.theme.view_models import (
     PageLink,
     Translation,
@@ -18,18 +17,18 @@ from shared.model.items import Attachment, DocumentData, Image, Withdrawal
 from shared.model.kinds.article import ARTICLE
 from shared.model.kinds.document import DOCUMENT
 from shared.model.listings import Listing
-from tests.render.presentation_samples import PUBLISHED, a_site, an_item
+from tests.render.presentation_samples import PUBLISHED, a_site, an_item, shipped_language
 
 
 def test_a_card_tells_date_and_time_in_the_time_zone_of_the_site() -> None:
-    card = card_of(an_item(lang="ru"), a_site())
+    card = card_of(an_item(lang="ru"), a_site(), shipped_language("ru"))
 
     assert (card.date, card.time, card.date_time) == ("30 июля 2023", "17:25", "30 июля 2023, 17:25")
     assert card.moment == "2023-07-30T17:25:00+04:00"
 
 
 def test_a_card_names_the_top_section_and_below_it_the_kind() -> None:
-    card = card_of(an_item(section="documents/orders"), a_site())
+    card = card_of(an_item(section="documents/orders"), a_site(), shipped_language("en"))
 
     assert card.section == PageLink("Documents en", "/en/documents/")
     assert card.kind == PageLink("Orders en", "/en/documents/orders/")
@@ -37,13 +36,13 @@ def test_a_card_names_the_top_section_and_below_it_the_kind() -> None:
 
 
 def test_a_card_of_an_item_in_a_top_section_leaves_the_kind_out() -> None:
-    card = card_of(an_item(section="news"), a_site())
+    card = card_of(an_item(section="news"), a_site(), shipped_language("en"))
 
     assert (card.section.name, card.kind, card.section_kind) == ("News en", None, ARTICLE)
 
 
 def test_a_card_of_an_item_whose_section_left_the_site_file_names_its_path() -> None:
-    card = card_of(an_item(section="letters/old"), a_site())
+    card = card_of(an_item(section="letters/old"), a_site(), shipped_language("en"))
 
     assert card.kind == PageLink("old", "/en/letters/old/")
 
@@ -62,7 +61,7 @@ def test_a_card_of_an_item_whose_section_left_the_site_file_names_its_path() -> 
     ],
 )
 def test_an_excerpt_is_the_summary_or_the_beginning_of_the_text(content: dict[str, str], expected: str) -> None:
-    assert card_of(an_item(**content), a_site()).excerpt == expected
+    assert card_of(an_item(**content), a_site(), shipped_language("en")).excerpt == expected
 
 
 def test_a_page_shows_what_a_document_carries() -> None:
@@ -155,4 +154,4 @@ def test_the_pages_of_a_month_have_numbers_from_the_second_on(number: int, path:
 def test_a_date_is_that_of_the_site_where_it_is_already_tomorrow() -> None:
     late = datetime(2025, 5, 21, 22, 30, tzinfo=UTC)
 
-    assert card_of(an_item(published_at=late), a_site()).date == "22 May 2025"
+    assert card_of(an_item(published_at=late), a_site(), shipped_language("en")).date == "22 May 2025"
