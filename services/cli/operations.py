@@ -5,38 +5,48 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import typer
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 from services.cli.doctor import Finding, Verdict, examine
+from services.cli.store import on_store
 from shared.http.concerns import concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.clock import span
+from shared.model.errors import Unavailable
 from shared.runtime.settings import Settings
-from shared.store.redis_client import connect
 
 _COLOURS: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "trouble": "red"}
 
 
 def status(*, watch: bool, every: float, as_json: bool) -> None:
     """Show how far behind each consumer is, once or until interrupted. Exits with 1 if the store does not answer."""
+
+    async def show_numbers(_: Settings, redis: Redis) -> None:
+        numbers = StoreWatch(redis)
+        try:
+            with _showing(as_json=as_json) as show:
+                show(await numbers.read())
+                while watch:
+                    await asyncio.sleep(every)
+                    show(await numbers.read())
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"the store does not answer: {error}") from error
+
     try:
-        asyncio.run(_status(every if watch else None, as_json=as_json))
-    except (RedisError, OSError) as error:
-        Console(stderr=True, highlight=False).print(f"[red]the store does not answer:[/] {error}")
-        raise typer.Exit(1) from error
+        on_store(show_numbers)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
 def doctor(*, as_json: bool) -> None:
     """Examine the installation and say what to do. Exits with 1 if there is trouble."""
-    findings = asyncio.run(_examined())
+    findings = on_store(examine)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
@@ -44,41 +54,14 @@ def doctor(*, as_json: bool) -> None:
     raise typer.Exit(int(any(finding.verdict == "trouble" for finding in findings)))
 
 
-async def _examined() -> list[Finding]:
-    settings = Settings()
-    redis = connect(settings.redis_url)
-    try:
-        return await examine(settings, redis)
-    finally:
-        await redis.aclose()
-
-
-async def _status(every: float | None, *, as_json: bool) -> None:
-    redis = connect(Settings().redis_url)
-    watch = StoreWatch(redis)
-    try:
-        with _showing(as_json=as_json) as show:
-            show(await watch.read())
-            while every is not None:
-                await asyncio.sleep(every)
-                show(await watch.read())
-    finally:
-        await redis.aclose()
-
-
 @contextlib.contextmanager
 def _showing(*, as_json: bool) -> Iterator[Callable[[StoreNumbers], None]]:
     """Yield a function that shows the numbers: as a line of JSON, or as tables that replace the last ones."""
     if as_json:
-        yield lambda numbers: typer.echo(json.dumps(as_plain(numbers)))
+        yield lambda numbers: typer.echo(json.dumps(asdict(numbers)))
         return
     with Live(console=Console(highlight=False), auto_refresh=False) as live:
         yield lambda numbers: live.update(status_tables(numbers), refresh=True)
-
-
-def as_plain(numbers: StoreNumbers) -> dict[str, Any]:  # Any: JSON
-    """Return the numbers for scripts."""
-    return asdict(numbers)
 
 
 def status_tables(numbers: StoreNumbers) -> Group:
