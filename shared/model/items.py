@@ -82,7 +82,7 @@ class Revision(_Value):
     images: tuple[Image, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     document: DocumentData | None = None
-    kind_data: Mapping[str, JsonValue] = {}
+    kind_data: Mapping[str, JsonValue] | None = None
     """What the item carries for other kinds of sections than documents, by the kind's name."""
     path: str | None = None
     withdrawal: Withdrawal | None = None
@@ -96,7 +96,7 @@ class Revision(_Value):
 
     def data_of(self, kind: str) -> BaseModel | JsonValue:
         """Return what the item carries for a kind of sections, or None."""
-        return self.document if kind == "document" else self.kind_data.get(kind)
+        return self.document if kind == "document" else (self.kind_data or {}).get(kind)
 
     @property
     def content_sha256(self) -> str:

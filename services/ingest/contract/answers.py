@@ -67,7 +67,7 @@ class SentItem(_Answer):
 
     @classmethod
     def of(cls, revision: Revision) -> "SentItem":
-        return cls.model_validate({**revision.model_dump(exclude=_NOT_SENT), **revision.kind_data})
+        return cls.model_validate({**revision.model_dump(exclude=_NOT_SENT), **(revision.kind_data or {})})
 
 
 class RevisionAnswer(_Answer):
@@ -165,7 +165,7 @@ class ListedItem(_Answer):
         content = revision.model_dump(include=set(cls.model_fields))
         return cls(
             **content
-            | dict(revision.kind_data)
+            | dict(revision.kind_data or {})
             | {
                 "id": item.item.id,
                 "source": item.item.source,

@@ -25,7 +25,7 @@ from shared.model.urls import slug_problem
 from shared.text.characters import line_problem, text_problem
 
 MAX_BODY_BYTES = 1024 * 1024
-_IDENTITY = {"source", "external_id"}
+_FIXED_FIELDS = Revision.model_fields.keys() | {"source", "external_id"}
 
 Source = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
 ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~:@+-]{1,200}$")]
@@ -137,10 +137,11 @@ class ItemBody(_RequestBody):
     attachments: Annotated[tuple[AttachmentBody, ...], Field(max_length=50)] = ()
 
     @property
-    def kind_data(self) -> Mapping[str, object]:
+    def kind_data(self) -> Mapping[str, object] | None:
         """What was sent for kinds of sections whose data has no field of its own in a revision."""
-        names = self.model_fields_set - ItemBody.model_fields.keys() - Revision.model_fields.keys() - _IDENTITY
-        return self.model_dump(mode="json", include=names, exclude_none=True) if names else {}
+        names = self.model_fields_set - _FIXED_FIELDS
+        sent = self.model_dump(mode="json", include=names, exclude_none=True) if names else {}
+        return sent or None
 
     @field_validator("lang")
     @classmethod

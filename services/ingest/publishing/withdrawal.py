@@ -20,7 +20,7 @@ _LEFT_BY_ERASURE: Mapping[str, object] = {
     "images": (),
     "attachments": (),
     "document": None,
-    "kind_data": {},
+    "kind_data": None,
 }
 
 
