@@ -1,7 +1,7 @@
 """
-The one tree of errors: the caller is wrong, someone else is down, or we are wrong.
+One tree of errors: the caller is wrong (Refused), someone else is down (Unavailable), or we are wrong (Broken).
 
-`shared.http.errors` turns them into answers, `streams` into acknowledge, retry or bury.
+`shared.http.errors` turns them into answers; `shared.store.streams` retries the entry or buries it.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class FieldError:
 
 
 class ClarionError(Exception):
-    """Anything Clarion raises on purpose."""
+    """The base of all errors that Clarion raises."""
 
 
 class Refused(ClarionError):
-    """The caller is wrong; nothing was written. `status` is the HTTP status that says so."""
+    """The caller is wrong, and nothing was written. `status` is the HTTP status of the answer."""
 
     status = 400
     title = "Bad request"
@@ -48,7 +48,7 @@ class Malformed(Refused):
 
 
 class Unauthorized(Refused):
-    """There is no key, or none that we know."""
+    """The key is missing or unknown."""
 
     status = 401
     title = "Unauthorized"
@@ -58,35 +58,35 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """The key is known and does not open this."""
+    """The key is known, and lacks the right."""
 
     status = 403
     title = "Forbidden"
 
 
 class NotFound(Refused):
-    """There is nothing under this name, or nothing that this key may see."""
+    """There is nothing of this name, or the key may not see it."""
 
     status = 404
     title = "Not found"
 
 
 class Conflict(Refused):
-    """What was asked for is taken by something else."""
+    """Something else has taken the name, path or place."""
 
     status = 409
     title = "Conflict"
 
 
 class Expired(Refused):
-    """What was asked for is no longer kept."""
+    """It was here, and is no longer kept."""
 
     status = 410
     title = "Gone"
 
 
 class PreconditionFailed(Refused):
-    """The item is not at the revision that If-Match names."""
+    """The item is at another revision than If-Match names."""
 
     status = 412
     title = "Precondition failed"
@@ -100,14 +100,14 @@ class TooLarge(Refused):
 
 
 class UnsupportedMediaType(Refused):
-    """The body is of a type that this address does not take."""
+    """This address does not take bodies of this type."""
 
     status = 415
     title = "Unsupported media type"
 
 
 class Invalid(Refused):
-    """The body is JSON and breaks the rules; `errors` lists every field that does."""
+    """The body is JSON and breaks the rules; `errors` lists every wrong field."""
 
     status = 422
     title = "Unprocessable content"
@@ -121,7 +121,7 @@ class TooManyRequests(Refused):
 
 
 class Unavailable(ClarionError):
-    """Someone else is down: the store, the disk, a peer. Trying again later is right."""
+    """Someone else is down: the store, the disk, a peer. Try again later."""
 
 
 class StoreFull(Unavailable):
@@ -129,7 +129,7 @@ class StoreFull(Unavailable):
 
 
 class Broken(ClarionError):
-    """We are wrong: a rule of ours did not hold."""
+    """We are wrong: one of our own rules does not hold."""
 
 
 class UnusableSiteFile(ClarionError):

@@ -1,9 +1,9 @@
 """
-The events, as they stand in the two streams.
+The entries of the two streams.
 
-`items` (ingest to render): an accepted revision became public. `pages` (render to notify): its pages can be read; this
-is also the public log. Consumers ignore fields they do not know; tests/golden/events holds one example per version
-ever sent.
+`items` (ingest to render): an accepted revision became public. `pages` (render to notify): its pages can be read. The
+stream `pages` is the public log. Consumers ignore unknown fields; tests/golden/events has an example of every version
+that was ever sent.
 """
 
 import json
@@ -22,7 +22,7 @@ from shared.model.items import UpdateType
 ItemEventType = Literal["item.published.v1", "item.revised.v1", "item.withdrawn.v1"]
 PUBLIC_TYPES: tuple[ItemEventType, ...] = ("item.published.v1", "item.revised.v1", "item.withdrawn.v1")
 FEEDS_CHANGED = "feeds.changed.v1"
-"""An entry of `pages` that names feeds only: what a minor revision leaves behind. Webhooks and /v1/events skip it."""
+"""An entry of `pages` that only names feeds, made by a minor revision. Webhooks and /v1/events skip it."""
 
 
 class LeftBlock(BaseModel):
@@ -60,16 +60,16 @@ class ItemEvent(BaseModel):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "ItemEvent":
-        """Return the event that an entry's fields spell. Raises ValueError for anything else."""
+        """Return the event of an entry. Raises ValueError for fields of anything else."""
         return cls.model_validate({**fields, "left": json.loads(fields.get("left", "[]"))})
 
 
 @dataclass(frozen=True)
 class AnnouncedEvent:
     """
-    An entry of `pages`: everything that the event changed can be read.
+    An entry of `pages`: every page that the event changed can be read.
 
-    `body` is what every subscriber is told, to the byte, in every attempt and replay; empty for `feeds.changed.v1`.
+    `body` is the webhook's body, the same bytes for every subscriber, attempt and replay; empty for `feeds.changed.v1`.
     """
 
     id: EventId
@@ -78,7 +78,7 @@ class AnnouncedEvent:
     trace_id: str
     body: str
     feeds: tuple[str, ...]
-    """The paths of the feeds concerned, those that the item left included."""
+    """The paths of the feeds that changed, also of feeds that the item left."""
 
     def to_fields(self) -> dict[str, str]:
         return {
@@ -111,5 +111,5 @@ class LoggedEvent:
 
 
 def webhook_body(event_type: str, occurred_at: datetime, data: Mapping[str, object]) -> str:
-    """Return a body in the form that Standard Webhooks asks for: `type`, `timestamp`, `data`."""
+    """Return a webhook's body in the form of Standard Webhooks: `type`, `timestamp`, `data`."""
     return json.dumps({"type": event_type, "timestamp": iso(occurred_at), "data": data}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The ids that Clarion hands out, and how each is made."""
+"""Every id, and how it is made."""
 
 import base64
 import hashlib
@@ -16,23 +16,23 @@ _ITEM_ID_BYTES = 15  # 120 bits: no collision among 10^15 items worth fearing; 2
 
 
 def item_id(source: str, external_id: str) -> ItemId:
-    """Return the id of the item, a function of its identity: no table to keep, none to race for."""
+    """Return the item's id, a hash of its identity: needs no table, so two writers cannot race for one."""
     digest = hashlib.sha256(f"{source}\0{external_id}".encode()).digest()[:_ITEM_ID_BYTES]
     return ItemId(base64.b32encode(digest).decode().lower())
 
 
 def event_id(item: ItemId, revision: int) -> EventId:
-    """Return the id of the one event that a revision makes."""
+    """Return the id of the event that the revision makes; a revision makes at most one."""
     return EventId(f"{item}-{revision}")
 
 
 def delivery_id(event: EventId, subscription: SubscriptionId) -> DeliveryId:
-    """Return the id under which this event reaches this subscription, in every attempt and replay: `webhook-id`."""
+    """Return the `webhook-id` of the event for the subscription, the same in every attempt and replay."""
     return DeliveryId(f"{event}-{subscription}")
 
 
 def new_subscription_id() -> SubscriptionId:
-    """Return an unguessable id."""
+    """Return an id that nobody can guess."""
     return SubscriptionId("sub" + base64.b32encode(secrets.token_bytes(10)).decode().lower())
 
 

@@ -1,4 +1,4 @@
-"""Preview links: a signed word that its bearer may see one revision of one item, until it expires."""
+"""Preview links: a signed token with which anybody may see one revision of one item until it expires."""
 
 import base64
 import hashlib
@@ -12,13 +12,13 @@ from shared.model.clock import from_ms, to_ms
 from shared.model.ids import ItemId
 
 PREVIEW_PATH = "/preview/"
-# Another purpose of CLARION_SECRETS_KEY must not be able to make tokens, nor these to open anything else.
+# Keeps these signatures apart from other uses of CLARION_SECRETS_KEY.
 _PURPOSE = b"clarion preview v1"
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a link shows."""
+    """The revision that a link shows."""
 
     item_id: ItemId
     revision: int
@@ -32,7 +32,7 @@ def preview_path(preview: Preview, secrets_key: SecretStr) -> str:
 
 
 def read_preview(token: str, secrets_key: SecretStr, now: datetime) -> Preview | None:
-    """Return what the last segment of a preview's path shows; None where it is not ours, or has expired."""
+    """Return the preview of a token, the last segment of its path; None for a forged or expired token."""
     payload, _, signature = token.rpartition(".")
     if not hmac.compare_digest(_signature(payload, secrets_key).encode(), signature.encode()):
         return None

@@ -1,15 +1,15 @@
 """
-The whole store as an NDJSON archive, and back: what was exported and what was restored hold the same to the last byte.
+Export the whole store as an NDJSON archive, and restore it: exporting the restored store gives the same bytes.
 
-The first line says what it is, the last how many lines there were and what they hash to, so that half an archive is
-known for one. Between them stands each key in one line or several: a long one is cut so that no line grows with it.
+The first line names the format, the last one counts and hashes the lines before it, so that half an archive is
+recognised. Each key takes one line, or several of at most 1,000 elements.
 """
 
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -19,7 +19,7 @@ from shared.model.errors import Conflict, Invalid
 VERSION = 1
 _PART = 1000
 _SCAN_COUNT = 1000
-# Counters of the present moment, and connections: not what the store is.
+# Counters of the present moment.
 _LEFT_OUT = ("{site}:rate-limit:",)
 _RESTORER = "restored"
 
@@ -28,22 +28,22 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What an archive holds."""
+class ArchiveSummary:
+    """How many keys and lines an archive has."""
 
     keys: int
     lines: int
 
 
-class Changed(Conflict):
-    """The store was written to while it was exported: the archive may hold halves of one write."""
+class StoreChanged(Conflict):
+    """The store was written to during the export: the archive may hold half of a write."""
 
 
 async def export(redis: Redis, *, now: str) -> AsyncIterator[bytes]:
     """
     Yield the lines of an archive.
 
-    Raises Changed before the last line where a stream grew meanwhile: stop the services, or export a quiet moment.
+    Raises StoreChanged before the last line if a stream has grown: stop the services, or try in a quiet moment.
     """
     digest, lines, names = hashlib.sha256(), 0, 0
     before = await _ends_of_streams(redis)
@@ -63,16 +63,16 @@ async def export(redis: Redis, *, now: str) -> AsyncIterator[bytes]:
         async for part in _parts(redis, name):
             yield spelled({"key": name, **part})
     if await _ends_of_streams(redis) != before:
-        raise Changed("the store was written to meanwhile: stop the services, or try again in a quiet moment")
+        raise StoreChanged("the store was written to meanwhile: stop the services, or try again in a quiet moment")
     ending = {"end": True, "keys": names, "lines": lines, "sha256": digest.hexdigest()}
     yield json.dumps(ending).encode() + b"\n"
 
 
-async def restore(redis: Redis, lines: Iterable[bytes], on_line: Callable[[], None] | None = None) -> Summary:
+async def restore(redis: Redis, lines: Iterable[bytes], on_line: Callable[[], None] | None = None) -> ArchiveSummary:
     """
-    Write an archive into an empty store. Raises Conflict for one that is not, Invalid for half an archive.
+    Write an archive into the store. Raises Conflict if the store is not empty, Invalid for half an archive.
 
-    The end is checked when everything is written: throw away a store whose restore failed.
+    The archive's hash is checked last, so throw away the store if this raises.
     """
     if await redis.dbsize():
         raise Conflict("the store is not empty: restore into a new one")
@@ -92,7 +92,7 @@ async def restore(redis: Redis, lines: Iterable[bytes], on_line: Callable[[], No
             on_line()
     if ending is None or (ending["lines"], ending["sha256"]) != (count, digest.hexdigest()):
         raise Invalid("the archive is not whole: its end does not fit what came before")
-    return Summary(keys=int(ending["keys"]), lines=count)
+    return ArchiveSummary(keys=int(ending["keys"]), lines=count)
 
 
 def _line(raw: bytes, number: int) -> Json:
@@ -113,14 +113,14 @@ async def _ends_of_streams(redis: Redis) -> Mapping[str, str]:
 
 
 async def _parts(redis: Redis, name: str) -> AsyncIterator[Json]:
-    kind = str(await redis.type(name))
-    read = _READERS.get(kind)
-    if read is None:
-        raise Invalid(f"{name} is a {kind}, which no archive can hold")
+    type_name = str(await redis.type(name))
+    key_type = _KEY_TYPES.get(type_name)
+    if key_type is None:
+        raise Invalid(f"{name} is a {type_name}, which no archive can hold")
     expires: Any = await redis.pexpiretime(name)
     extra = {"expires_ms": expires} if expires > 0 else {}
-    async for part in read(redis, name):
-        yield {"type": kind, **part, **extra}
+    async for part in key_type.read(redis, name):
+        yield {"type": type_name, **part, **extra}
 
 
 async def _string_parts(redis: Redis, name: str) -> AsyncIterator[Json]:
@@ -135,14 +135,14 @@ async def _hash_parts(redis: Redis, name: str) -> AsyncIterator[Json]:
             yield {"fields": part}
             part = {}
     if part:
-        # Every server has an order of its own: sorted, two archives of a small hash are the same to the byte.
+        # Each server orders a hash in its own way. Sorted, two archives of a small hash are equal.
         yield {"fields": dict(sorted(part.items()))}
 
 
 async def _sorted_set_parts(redis: Redis, name: str) -> AsyncIterator[Json]:
     for start in range(0, await redis.zcard(name), _PART):
         found: Any = await redis.zrange(name, start, start + _PART - 1, withscores=True)
-        # Scores as text: JSON would not say which double it was.
+        # Scores as text, so that each double is restored exactly.
         yield {"members": [[member, repr(float(score))] for member, score in found]}
 
 
@@ -195,10 +195,10 @@ async def _group(redis: Redis, name: str, group: Json) -> Json:
 
 async def _write(redis: Redis, line: Json) -> None:
     name = line["key"]
-    write = _WRITERS.get(line["type"])
-    if write is None:
+    key_type = _KEY_TYPES.get(line["type"])
+    if key_type is None:
         raise Invalid(f"the archive holds a {line['type']}, which this version does not know")
-    await write(redis, name, line)
+    await key_type.write(redis, name, line)
     if "expires_ms" in line:
         await redis.pexpireat(name, int(line["expires_ms"]))
 
@@ -231,14 +231,11 @@ async def _write_stream(redis: Redis, name: str, line: Json) -> None:
             await pipe.execute()
         return
     if not await redis.exists(name):
-        # A stream that has only groups: made with the first of them, or by an entry that goes again.
+        # A stream without entries: make it with a group that goes again.
         await redis.xgroup_create(name, _RESTORER, id="0", mkstream=True)
         await redis.xgroup_destroy(name, _RESTORER)
-    await _command(
-        redis,
-        *("XSETID", name, line["last_id"], "ENTRIESADDED", line["entries_added"]),
-        *("MAXDELETEDID", line["max_deleted_id"]),
-    )
+    added, deleted = line["entries_added"], line["max_deleted_id"]
+    await _command(redis, "XSETID", name, line["last_id"], "ENTRIESADDED", added, "MAXDELETEDID", deleted)
     for group in line["groups"]:
         await _write_group(redis, name, group)
 
@@ -248,34 +245,30 @@ async def _write_group(redis: Redis, name: str, group: Json) -> None:
     await redis.xgroup_create(name, group["name"], id=group["last_delivered_id"], entries_read=read)
     for entry, deliveries in group["pending"]:
         try:
-            # FORCE makes it pending in nobody's hand: whoever reclaims takes it, and knows how often it was tried.
-            await _command(
-                redis,
-                *("XCLAIM", name, group["name"], _RESTORER, 0, entry),
-                *("RETRYCOUNT", deliveries, "FORCE", "JUSTID"),
-            )
+            # FORCE makes the entry pending, with its count of deliveries; the next consumer claims it.
+            claim = "XCLAIM", name, group["name"], _RESTORER, 0, entry
+            await _command(redis, *claim, "RETRYCOUNT", deliveries, "FORCE", "JUSTID")
         except ResponseError as error:
             raise Invalid(f"entry {entry} of {name} cannot be restored: {error}") from error
 
 
 async def _command(redis: Redis, *parts: str | int) -> None:
-    """Send a command whose options redis-py does not offer."""
+    """Send a command with options that redis-py does not offer."""
     await redis.execute_command(*parts)  # type: ignore[no-untyped-call]
 
 
-_READERS: Mapping[str, Callable[[Redis, str], AsyncIterator[Json]]] = {
-    "string": _string_parts,
-    "hash": _hash_parts,
-    "zset": _sorted_set_parts,
-    "list": _list_parts,
-    "set": _set_parts,
-    "stream": _stream_parts,
-}
-_WRITERS: Mapping[str, Callable[[Redis, str, Json], Awaitable[None]]] = {
-    "string": _write_string,
-    "hash": _write_hash,
-    "zset": _write_sorted_set,
-    "list": _write_list,
-    "set": _write_set,
-    "stream": _write_stream,
+class _KeyType(NamedTuple):
+    """How keys of one type are read and written."""
+
+    read: Callable[[Redis, str], AsyncIterator[Json]]
+    write: Callable[[Redis, str, Json], Awaitable[None]]
+
+
+_KEY_TYPES: Mapping[str, _KeyType] = {
+    "string": _KeyType(_string_parts, _write_string),
+    "hash": _KeyType(_hash_parts, _write_hash),
+    "zset": _KeyType(_sorted_set_parts, _write_sorted_set),
+    "list": _KeyType(_list_parts, _write_list),
+    "set": _KeyType(_set_parts, _write_set),
+    "stream": _KeyType(_stream_parts, _write_stream),
 }

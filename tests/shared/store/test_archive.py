@@ -109,5 +109,5 @@ async def test_a_store_that_is_written_to_meanwhile_is_not_exported(ingest: Inge
 
     await ingest.put("b", an_item(title="Meanwhile"))
 
-    with pytest.raises(archive.Changed):
+    with pytest.raises(archive.StoreChanged):
         [line async for line in walk]
