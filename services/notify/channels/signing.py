@@ -1,4 +1,4 @@
-"""Sign webhooks as Standard Webhooks asks: `v1` (HMAC-SHA256) and `v1a` (ed25519), with several secrets at a time."""
+"""Sign webhooks (Standard Webhooks): `v1` (HMAC-SHA256) and `v1a` (ed25519), with several secrets at a time."""
 
 import base64
 import binascii
@@ -33,7 +33,7 @@ class _SymmetricKey:
 
 class _AsymmetricKey:
     def __init__(self, key: bytes) -> None:
-        # The key holds the seed and, after it, the public key, which follows from the seed.
+        # The key is the seed and, after it, the public key, which is computed from the seed.
         self._key = Ed25519PrivateKey.from_private_bytes(key[:_SEED_BYTES])
 
     def sign(self, content: bytes) -> str:

@@ -80,7 +80,7 @@ def deliveries_router(
         cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}-\d{1,10}-\d{1,3}$")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, object]:
-        """List deliveries that were given up, the newest first; `POST /v1/deliveries/{id}/retry` makes one again."""
+        """List deliveries that were given up, the newest first. `POST /v1/deliveries/{id}/retry` retries one."""
         if subscription_id is not None:
             await subscribing.find(subscription_id, key)
             seen: set[SubscriptionId] | None = {subscription_id}

@@ -53,7 +53,7 @@ class DeliveryAttempts:
         """Try the leased delivery once and return what shall become of it."""
         attempt = await self._attempted(lease.delivery, lease.subscription)
         if isinstance(attempt.outcome, Success):
-            # No line in the log: the metrics count it and the attempts list it, and a line is a tenth of all the work.
+            # No log line: a line costs a tenth of the whole delivery, the metrics count it, and the attempts list it.
             _succeeded.inc()
             self._count_time_of(lease.delivery)
             return Settlement(lease, attempt.outcome, lease.delivery, attempt)
@@ -75,10 +75,10 @@ class DeliveryAttempts:
         return isinstance(settlement.verdict, Success)
 
     def _count_time_of(self, delivery: Delivery) -> None:
-        """Count what the item took to its page, and the delivery from its queue; not the time before a replay."""
-        event = self._event_log.remembered(delivery.log_id) if delivery.body is None else None
+        """Observe the time from the item to its page plus the time in the queue, not the time before a replay."""
+        event = self._event_log.cached(delivery.log_id) if delivery.body is None else None
         if event is None:
-            return  # a ping, or the memory of what was just sent is gone: rare, and one sample less
+            return  # a ping, or an event that has left the cache: rare, and one sample less
         announced_ms = StreamId.parse(delivery.log_id).milliseconds
         visible_ms = announced_ms - to_ms(datetime.fromisoformat(event.occurred_at))
         queued_ms = time.time() * 1000 - delivery.enqueued_ms
@@ -112,7 +112,7 @@ class DeliveryAttempts:
     async def _given_up(
         self, subscription: Subscription, attempt: Attempt, delivery: Delivery, verdict: Burial
     ) -> tuple[Retry | Burial, Delivery]:
-        """Tell what giving up does to the subscription; the head of an ordered one is kept, never skipped."""
+        """Disable or pause the subscription where it must be. The head of an ordered queue is never skipped."""
         outcome = attempt.outcome
         if isinstance(outcome, GiveUp) and outcome.disables:
             await self._disable(subscription.id, outcome.detail)

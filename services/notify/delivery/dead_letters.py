@@ -1,4 +1,4 @@
-"""The deliveries that were given up: kept as long as the log, to be looked at and replayed."""
+"""The deliveries that were given up: the store keeps them as long as the log, so that they can be replayed."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ _SCANNED_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class DeadDelivery:
-    """A delivery that was given up, and the attempt that was its last."""
+    """A delivery that was given up, with its last attempt."""
 
     letter_id: str
-    """Its place among its shard's dead letters: `milliseconds-sequence` of when it was given up."""
+    """The id of its entry in the shard's stream: it tells when the delivery was given up."""
     shard: int
     subscription_id: SubscriptionId
     delivery: Delivery
@@ -30,7 +30,7 @@ class DeadDelivery:
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """Where it stands among those of all shards."""
+        """Its place among the dead letters of all shards."""
         return *StreamId.parse(self.letter_id), self.shard
 
     @property
@@ -41,28 +41,28 @@ class DeadDelivery:
     def cursor(self) -> str:
         return f"{self.letter_id}-{self.shard}"
 
-    def made_anew(self, now_ms: int) -> Delivery:
-        """Return the delivery as it was before its first attempt, under the id it always had."""
+    def renewed(self, now_ms: int) -> Delivery:
+        """Return the delivery, under the same id, as it was before its first attempt."""
         return replace(self.delivery, attempts=0, enqueued_ms=now_ms)
 
 
 @dataclass(frozen=True)
 class DeadPage:
-    """Dead letters, the newest first, and where the next page begins."""
+    """Dead letters, the newest first, and the cursor of the next page."""
 
     letters: tuple[DeadDelivery, ...]
     next: str | None
 
 
 class DeadDeliveries:
-    """Reads what settle.lua buried."""
+    """Reads and removes the dead letters that settle.lua adds."""
 
     def __init__(self, redis: Redis, store: SubscriptionStore) -> None:
         self._redis = redis
         self._store = store
 
     async def newest(self, subscriptions: "set[SubscriptionId] | None", cursor: str | None, limit: int) -> DeadPage:
-        """Return a page of those of some subscriptions, or of all."""
+        """Return a page of the dead letters of these subscriptions, or of all subscriptions."""
         found = [
             letter
             for mirror in self._store.mirrors
@@ -73,7 +73,7 @@ class DeadDeliveries:
         return DeadPage(tuple(page), page[-1].cursor if len(found) > limit else None)
 
     async def find(self, delivery_id: DeliveryId) -> "Sequence[DeadDelivery]":
-        """Return the letters of one delivery: more than one if it was given up again."""
+        """Return the dead letters of one delivery: several if it was replayed and given up again."""
         subscription_id = subscription_of(delivery_id)
         shard = self._store.shard_of(subscription_id)
         letters, place = [], "-"
@@ -83,12 +83,12 @@ class DeadDeliveries:
         return letters
 
     async def forget(self, letters: "Sequence[DeadDelivery]") -> None:
-        """Take letters away whose deliveries are being made again."""
+        """Remove dead letters, because their deliveries are made again."""
         for letter in letters:
             await self._redis.xdel(Shard(letter.shard).dead_letters, letter.letter_id)
 
     async def forget_events(self, shard: Shard, events: "frozenset[EventId]") -> int:
-        """Take away the letters of these events; return how many there were."""
+        """Remove the dead letters of these events and return how many there were."""
         forgotten, place = 0, "-"
         while entries := await self._redis.xrange(shard.dead_letters, min=place, count=_SCANNED_AT_ONCE):
             letters = [letter for letter in _letters(shard, entries) if letter.delivery.event_id in events]
@@ -98,7 +98,7 @@ class DeadDeliveries:
         return forgotten
 
     async def after(self, shard: Shard, letter_id: str, count: int) -> "tuple[Sequence[DeadDelivery], str | None]":
-        """Return the letters among the `count` entries behind a place, and the last entry's id, if there is any."""
+        """Return the dead letters in the `count` entries behind `letter_id`, and the id of the last entry."""
         entries = await self._redis.xrange(shard.dead_letters, min=f"({letter_id}", count=count)
         return _letters(shard, entries), _id(entries[-1]) if entries else None
 
@@ -118,7 +118,7 @@ class DeadDeliveries:
 
 
 def _place_in(shard: Shard, cursor: str | None) -> str:
-    """Return where a page begins in this shard: letters of several shards may share a moment."""
+    """Return where a page begins in this shard: entries of several shards may have the same id."""
     if cursor is None:
         return "+"
     letter_id, _, number = cursor.rpartition("-")

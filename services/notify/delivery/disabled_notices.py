@@ -1,4 +1,4 @@
-"""Tell operators of endpoints that were disabled: a delivery of its own to whoever asked for `endpoint.disabled.v1`."""
+"""Tell operators which endpoints were disabled: enqueue a delivery for each subscription to `endpoint.disabled.v1`."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,9 +24,9 @@ _LOOK_EVERY_SECONDS = 1.0
 
 class DisabledNotices:
     """
-    Works off what the subscriptions' records say is due.
+    Enqueues the notices that are due, according to the subscriptions' records.
 
-    The record is cleared after the notice is enqueued: a crash in between sends it again, under the id it had.
+    The record is changed after its notice is enqueued. A crash in between enqueues the notice again, under the same id.
     """
 
     def __init__(self, store: SubscriptionStore, enqueue: Enqueue, on_enqueued: Callable[[], None]) -> None:
@@ -36,16 +36,16 @@ class DisabledNotices:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Tell while the block runs."""
+        """Enqueue notices while the block runs."""
         async with background(repeated(self.tell_all, _LOOK_EVERY_SECONDS, "notices.waiting")):
             yield
 
     async def tell_all(self) -> None:
-        """Tell of every endpoint of which operators have not been told."""
+        """Enqueue a notice for every disabled endpoint that operators have not been told of."""
         await self._store.refresh_all()
         known = [one for mirror in self._store.mirrors for one in mirror.subscriptions.values()]
         for one in [subscription for subscription in known if subscription.notice_due]:
-            # One that is disabled itself keeps what it is told for when it is resumed, but hears nothing of itself.
+            # An operator's endpoint that is disabled, too, gets the notices when it is resumed, except its own.
             operators = [other.id for other in known if ENDPOINT_DISABLED in other.filter.types and other.id != one.id]
             await self._tell(one, operators)
 
@@ -75,7 +75,7 @@ class DisabledNotices:
 
 
 def disabled_notice(one: Subscription) -> tuple[EventId, str]:
-    """Return the notice's id, the same however often it is made, and its body."""
+    """Return the notice's event id, which is always the same for one endpoint and time, and its body."""
     event_id = EventId(f"disabled-{one.id}-{to_ms(one.state_since)}")
     about = {
         "id": one.id,

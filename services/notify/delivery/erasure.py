@@ -1,8 +1,8 @@
 """
-Forget the deliveries of items that were erased: those that wait, the attempts made, the dead letters.
+Erase the deliveries of erased items: waiting deliveries, kept attempts, dead letters.
 
-What the endpoints answered may repeat what they were sent. The event that told of the erasure has nothing of the
-content, so its deliveries stay.
+Attempts go, too, because an endpoint's answer may repeat the content that it was sent. The event that announces the
+erasure has no content, so its deliveries stay.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True)
 class ErasedItem:
-    """An item of which nothing is left but its stub; `newest` is the revision that told of the erasure."""
+    """An item of which only its stub is left; `newest` is the revision that announced the erasure."""
 
     id: ItemId
     newest: int
@@ -38,7 +38,7 @@ class ErasedItem:
 
     @property
     def events(self) -> Sequence[EventId]:
-        """The events that told of its content."""
+        """The events that have its content."""
         return [event_id(self.id, number) for number in range(1, self.newest)]
 
     @property
@@ -48,9 +48,9 @@ class ErasedItem:
 
 class DeliveryEraser:
     """
-    Does in the delivery shards what erasing an item did in the store; any number of processes may.
+    Erases in the delivery shards what ingest erased in the store. Any number of processes may do so at a time.
 
-    An attempt that was in the air may come back and leave its answer, so an item stays on the list until none can.
+    An attempt that was running may still write its answer. So an item stays on the list until no such attempt is left.
     """
 
     def __init__(self, redis: Redis, store: SubscriptionStore, longest_attempt: timedelta) -> None:
@@ -68,7 +68,7 @@ class DeliveryEraser:
             yield
 
     async def step(self) -> None:
-        """Forget what there is of every item on the list, once at first and once when no attempt is in the air."""
+        """Erase every item on the list once at first, and once more when no attempt can be running any more."""
         found = await self._redis.hgetall(keys.ERASED)
         if not found:
             return

@@ -1,14 +1,14 @@
--- Append deliveries to the endpoints' queues and move the shard's cursor, both or neither.
+-- Append deliveries to the endpoints' queues and move the shard's cursor: both or neither.
 -- KEYS 1 cursor  2 version  3 due  4 subscriptions  5 changes  6.. two for each subscription concerned: ready,
 --      deliveries; after them the tallies of the events concerned
 -- ARGV 1 JSON:
---      version (of the subscriptions that the plan was made with), seen and after (the cursor that it was made at and
---      the one after it: {passed, within, upto}), subscriptions (those concerned), tallies_kept_ms,
---      deliveries, in the order of the log: {place of its subscription, place of its tally (0: is not counted),
---      delivery, state},
---      where a subscription's record changes with it: changed (its id), record, changes_kept (changes to remember)
--- Returns the number of deliveries appended, or -1 if the version or the cursor moved meanwhile: nothing was written.
--- A delivery that waits already is not appended a second time.
+--      version (of the subscriptions that the plan was made with), seen and after (the cursor before and after this
+--      step: {passed, within, upto}), subscriptions (those concerned), tallies_kept_ms,
+--      deliveries, in the order of the log: {place of the subscription, place of the tally (0: not counted), delivery,
+--      state},
+--      if the record of a subscription changes, too: changed (its id), record, changes_kept (changes to remember)
+-- Returns the number of deliveries appended; or -1 if the version or the cursor has moved, and nothing was written.
+-- A delivery that is in the queue already is not appended again.
 local argument = cjson.decode(ARGV[1])
 if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return -1 end
 local cursor = redis.call('HMGET', KEYS[1], 'passed', 'within', 'upto')

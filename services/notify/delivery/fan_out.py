@@ -1,4 +1,4 @@
-"""The rules of fan-out: which subscriptions an event is for, and in what order deliveries are enqueued."""
+"""The rules of fan-out: which subscriptions get an event, and in which order deliveries are enqueued."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.model.ids import DeliveryId, LogId, SubscriptionId, delivery_id
 
 @dataclass(frozen=True)
 class PlannedDelivery:
-    """One event that is for one subscription."""
+    """One event for one subscription."""
 
     id: DeliveryId
     subscription_id: SubscriptionId
@@ -20,18 +20,18 @@ class PlannedDelivery:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What one step enqueues, in the order of the log, and where the cursor stands after it."""
+class FanOutPlan:
+    """The deliveries of one step, in the order of the log, and the shard's cursor after it."""
 
     deliveries: tuple[PlannedDelivery, ...]
     cursor: Cursor
 
 
-def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cursor, limit: int) -> Plan:
+def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cursor, limit: int) -> FanOutPlan:
     """
     Return the next step of a shard: at most `limit` deliveries from `entries`, which follow the cursor in the log.
 
-    `listeners` are sorted by id, so that a step may end in the middle of an event and the next one go on there.
+    `listeners` are sorted by id. So a step may end in the middle of an event, and the next step goes on there.
     """
     deliveries: list[PlannedDelivery] = []
     for entry in entries:
@@ -42,14 +42,14 @@ def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cu
             if not listener.wants(entry):
                 continue
             if len(deliveries) == limit:
-                return Plan(tuple(deliveries), cursor)
+                return FanOutPlan(tuple(deliveries), cursor)
             deliveries.append(_planned(entry, listener.id))
             cursor = Cursor(cursor.passed, entry.log_id, listener.id)
         cursor = Cursor(passed=entry.log_id)
-    return Plan(tuple(deliveries), cursor)
+    return FanOutPlan(tuple(deliveries), cursor)
 
 
 def _planned(entry: Candidate, subscription: SubscriptionId) -> PlannedDelivery:
     if entry.event is None:
-        raise ValueError("an entry without an event is for nobody")
+        raise ValueError("an entry without an event has no deliveries")
     return PlannedDelivery(delivery_id(entry.event.id, subscription), subscription, entry.log_id, entry.event)

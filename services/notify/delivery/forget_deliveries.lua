@@ -1,8 +1,8 @@
--- Forget what a subscription was to be told, and was told, of events that are erased.
+-- Erase the deliveries and attempts of erased events in one subscription's queue.
 -- KEYS 1 due  2 ready  3 later  4 deliveries  5 attempts
 -- ARGV 1 JSON: subscription, events (that are erased)
--- Returns how many deliveries and attempts were forgotten. A delivery in a worker's hand loses its state, so that it is
--- settled as if it were over; what settles it to try again is forgotten by the next call.
+-- Returns how many deliveries and attempts were erased. A leased delivery loses its state. If its attempt settles it to
+-- be tried again, the next call erases it.
 local argument = cjson.decode(ARGV[1])
 local erased, forgotten = {}, 0
 for _, event in ipairs(argument.events) do
@@ -20,7 +20,7 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[5], '-', '+')) do
   end
 end
 if forgotten > 0 then
-  -- What stood behind it may go now.
+  -- Deliveries behind an erased one may be due now.
   local time = redis.call('TIME')
   redis.call('ZADD', KEYS[1], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), argument.subscription)
 end

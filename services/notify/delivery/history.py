@@ -1,4 +1,4 @@
-"""What became of deliveries: those that wait, the attempts made, and those that were given up."""
+"""The state of deliveries, and their attempts."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -21,14 +21,14 @@ DeliveryStatus = Literal["queued", "waiting", "in_hand", "delivered", "given_up"
 
 @dataclass(frozen=True)
 class AttemptPage:
-    """Attempts, the newest first, and where the next page begins."""
+    """Attempts, the newest first, and the cursor of the next page."""
 
     attempts: tuple[dict[str, object], ...]
     next: str | None
 
 
 class DeliveryHistory:
-    """Reads what the queue's scripts wrote."""
+    """Reads what the queue's scripts write, and retries single deliveries."""
 
     def __init__(self, redis: Redis, store: SubscriptionStore, enqueue: Enqueue) -> None:
         self._redis = redis
@@ -39,7 +39,7 @@ class DeliveryHistory:
     async def attempts(
         self, subscription_id: SubscriptionId, outcome: str | None, cursor: str | None, limit: int
     ) -> AttemptPage:
-        """Return the last attempts of a subscription, those with this outcome only if one is given."""
+        """Return a page of the kept attempts of a subscription, of one outcome if `outcome` is given."""
         entries = await self._kept(subscription_id, before=cursor)
         wanted = [(entry_id, line) for entry_id, line in entries if outcome is None or line["outcome"] == outcome]
         page = wanted[:limit]
@@ -48,7 +48,7 @@ class DeliveryHistory:
         )
 
     async def delivery(self, delivery_id: DeliveryId) -> dict[str, object]:
-        """Return where a delivery stands, with its attempts. Raises NotFound once it is forgotten."""
+        """Return the state of a delivery, with its attempts. Raises NotFound when nothing is kept of it any more."""
         subscription_id = subscription_of(delivery_id)
         attempts = [line for _, line in await self._kept(subscription_id) if line["delivery_id"] == delivery_id]
         waiting = await self._waiting(subscription_id, delivery_id)
@@ -63,7 +63,7 @@ class DeliveryHistory:
         return {"id": delivery_id, "subscription_id": subscription_id, **known, "attempts": shown}
 
     async def retry_now(self, delivery_id: DeliveryId) -> None:
-        """Make a delivery due at once: one that waits, or one that is over, under the id it had."""
+        """Make a delivery due at once. A delivery that is over is enqueued again, under the same id."""
         subscription_id = subscription_of(delivery_id)
         shard = self._store.shard_of(subscription_id)
         now_ms = to_ms(await store_now(self._redis))
@@ -71,20 +71,20 @@ class DeliveryHistory:
         if state is None:
             return await self._make_again(subscription_id, delivery_id, now_ms)
         async with self._redis.pipeline(transaction=True) as together:
-            # Only what waits for its time: what is queued or in hand is on its way already.
+            # Only a waiting delivery changes: a queued or leased one is about to be sent anyway.
             together.zadd(shard.later(subscription_id), {delivery_id: now_ms}, xx=True)
             together.zadd(shard.due, {subscription_id: now_ms}, xx=True, lt=True)
-            # Whoever asks for it by hand has a reason to think that the endpoint is well again.
+            # Close the circuit: whoever retries by hand expects the endpoint to work again.
             together.hdel(shard.endpoint(subscription_id), "open_until")
             await together.execute()
         return None
 
     async def _make_again(self, subscription_id: SubscriptionId, delivery_id: DeliveryId, now_ms: int) -> None:
-        """Enqueue a delivery that is over, from its dead letter or from what its last attempt remembers."""
+        """Enqueue a delivery that is over, as its dead letter or its last attempt describes it."""
         letters = await self._dead.find(delivery_id)
         if letters:
-            await self._enqueue(subscription_id, letters[-1].made_anew(now_ms))
-            # Only now: a crash in between leaves a letter too many, not a delivery too few.
+            await self._enqueue(subscription_id, letters[-1].renewed(now_ms))
+            # After enqueueing: a crash in between leaves a dead letter too many, and loses no delivery.
             return await self._dead.forget(letters)
         over = [line for _, line in await self._kept(subscription_id) if line["delivery_id"] == delivery_id]
         if not over:
@@ -95,7 +95,7 @@ class DeliveryHistory:
         return await self._enqueue(subscription_id, again)
 
     async def _kept(self, subscription_id: SubscriptionId, before: str | None = None) -> list[tuple[str, Any]]:
-        """Return attempts with their places, the newest first. Any: lines of JSON, entries of redis-py."""
+        """Return kept attempts with their entry ids, the newest first. Any: lines of JSON, entries of redis-py."""
         oldest = to_ms(await store_now(self._redis) - ATTEMPTS_KEPT_FOR)
         entries: Any = await self._redis.xrevrange(
             self._store.shard_of(subscription_id).attempts(subscription_id),

@@ -1,15 +1,15 @@
--- Put due deliveries of several endpoints into one worker's hand, and tell what will be due next.
--- KEYS 1 due  2 version  3.. six for each endpoint looked at: ready, later, leased, deliveries, endpoint, attempts
+-- Lease due deliveries of several endpoints to one process, and return the endpoints that are due next.
+-- KEYS 1 due  2 version  3.. six for each endpoint: ready, later, leased, deliveries, endpoint, attempts
 -- ARGV 1 JSON:
 --      version (of the subscriptions that the caller knows), token, lease_ms, quick and slow (deliveries wanted from
---      quick and from slow endpoints), each (most to take from one endpoint now), heads (endpoints to name as next),
---      attempts_kept (in a list), attempts_kept_ms,
---      endpoints looked at: {subscription, is it active, is it ordered, how many at a time, is it slow, most per second
---      (0: no limit)}
+--      quick and from slow endpoints), each (most for one endpoint), heads (endpoints to return as due next),
+--      attempts_kept (for each endpoint), attempts_kept_ms,
+--      endpoints: {subscription, is it active, is it ordered, how many at a time, is it slow, most per second (0: no
+--      limit)}
 -- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}, interrupted}; now is -1 if the version
--- moved: nothing was done.
--- Fair: who has waited longest comes first, and an endpoint that was served goes behind those that wait. A lease that
--- ran out is taken back as an interrupted attempt. Behind an open circuit nothing is taken; after it, one at a time.
+-- has moved, and nothing was done.
+-- Fair: the endpoint that has waited longest comes first, and then goes behind all that wait. An expired lease counts
+-- as an interrupted attempt. While the circuit is open nothing is leased; after that, one delivery at a time.
 local argument = cjson.decode(ARGV[1])
 if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return {-1, {}, {}, 0} end
 local time = redis.call('TIME')
@@ -104,7 +104,7 @@ for i, one in ipairs(argument.endpoints) do
 end
 table.sort(endpoints, function(a, b) return a.waiting_since < b.waiting_since end)
 for _, e in ipairs(endpoints) do
-  -- Without room for it an endpoint keeps its place in the line.
+  -- An endpoint for which there is no slot keeps its place among the endpoints that wait.
   if budgets[e.is_slow] > 0 then
     take_back(e)
     serve(e)

@@ -1,4 +1,4 @@
-"""Hear that the log has grown, and bring every delivery shard to its end."""
+"""Advance every delivery shard to the end of the log whenever the log grows."""
 
 import asyncio
 import contextlib
@@ -27,10 +27,10 @@ _MOVE_IDLE_SECONDS = 1.0
 
 class LogConsumer:
     """
-    The doorbell of the log: what an entry says does not matter here, only that it came.
+    Consumes the log's stream as a doorbell: an entry only says that the log has grown.
 
-    The log itself is the truth, and each shard's cursor tells how far it was handled. So an entry that comes twice
-    enqueues nothing twice, and one that nobody heard is found by the next.
+    Each shard's cursor says how far the shard has read the log. So an entry that comes twice enqueues nothing twice,
+    and an entry that is missed is found when the next one comes.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class LogConsumer:
         self._followers: list[Follow] = []
 
     def follow(self, follow: Follow) -> None:
-        """Have the log read to its end by someone else, too, whenever it has grown."""
+        """Call `follow`, too, whenever the log has grown."""
         self._followers.append(follow)
 
     def ring(self) -> None:
-        """Advance soon, although the log may not have grown: a subscription was resumed."""
+        """Advance at once, although the log may not have grown: a subscription was resumed."""
         self._bell.set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Advance now, for what was announced while nobody listened, and whenever the bell rings."""
+        """Advance now, because events may have been announced while no process ran, and whenever `ring` is called."""
         self.ring()
         async with background(self._run()):
             yield
@@ -79,13 +79,13 @@ class LogConsumer:
                 self.ring()
 
     async def on_entries(self, entries: Sequence[Entry]) -> None:
-        """Handle a batch of the stream: advance, and only then acknowledge."""
+        """Advance, and acknowledge the entries afterwards."""
         await self.advance_all()
         await self._redis.xack(keys.PAGES_STREAM, GROUP, *(entry.id for entry in entries))
 
     async def advance_all(self) -> None:
-        """Bring every shard to what is the end of the log now."""
-        # One pass at a time: a second one would only lose every race against the first.
+        """Advance every shard to the present end of the log."""
+        # One pass at a time: a second pass would lose every compare-and-set against the first.
         async with self._passing:
             reading = await LogReading.begun(self._event_log)
             moving = await self._worth_moving()
@@ -97,7 +97,7 @@ class LogConsumer:
             self._on_enqueued()
 
     async def _worth_moving(self) -> Sequence[ShardMirror]:
-        """Return the shards that somebody listens in; now and then all of them, so that the log can be trimmed."""
+        """Return the shards that have subscriptions; once a second all shards, so that the log can be trimmed."""
         if time.monotonic() >= self._move_idle_at:
             self._move_idle_at = time.monotonic() + _MOVE_IDLE_SECONDS
             return self._store.mirrors
@@ -105,5 +105,5 @@ class LogConsumer:
         return [mirror for mirror in self._store.mirrors if mirror.live_listeners or mirror.catching_up]
 
     async def bury(self, entry: Entry, reason: str) -> None:
-        """Keep an entry that could not be handled where people look for it, and acknowledge it."""
+        """Move an entry that could not be handled to the dead letters, and acknowledge it."""
         await self._dead_letters.bury(keys.PAGES_STREAM, GROUP, entry.id, reason)

@@ -1,4 +1,4 @@
-"""The delivery queue: take what is due, settle what was tried. Its states and moves stand in the two scripts."""
+"""The delivery queue: lease deliveries that are due, settle attempts. Two scripts have the states and the moves."""
 
 import itertools
 import secrets
@@ -28,9 +28,9 @@ from shared.store.scripts import Call, Script, lua_places, run
 
 ATTEMPTS_KEPT = 100
 ATTEMPTS_KEPT_FOR = timedelta(days=7)
-# Failures in a row, whichever deliveries they were of: fewer are a hiccup, more would be hammering.
+# Failures in a row, of any deliveries of the endpoint, before its circuit opens.
 FAILURES_TO_OPEN = 5
-# How many of the endpoints that are due next a turn names: as many as there are quick slots.
+# How many of the endpoints that are due next a turn returns: one for each quick slot.
 _HEADS = 64
 
 
@@ -87,10 +87,10 @@ class TurnResult:
 @dataclass(frozen=True)
 class QueueRules:
     """
-    How long things take and are kept.
+    Durations of the queue.
 
-    A failing endpoint's circuit is open for `open_first`, then twice as long after each probe that fails, and for
-    `open_most` in the end. Dead letters are kept as long as the log: what is not there cannot be replayed.
+    A failing endpoint's circuit is open for `open_first`, twice as long after each failed probe, and `open_most` at
+    most. Dead letters are kept as long as the log, because a replay needs the event in the log.
     """
 
     lease_for: timedelta
@@ -99,7 +99,7 @@ class QueueRules:
     keep_dead_letters: timedelta = timedelta(days=30)
 
     def settling(self) -> Mapping[str, int]:
-        """Return what settle.lua is told that is the same for every shard."""
+        """Return the arguments of settle.lua that are the same for every shard."""
         return {
             "attempts_kept": ATTEMPTS_KEPT,
             "attempts_kept_ms": _ms(ATTEMPTS_KEPT_FOR),
@@ -128,7 +128,7 @@ class DeliveryQueue:
         self._settle_script = Script(redis, __name__, "settle.lua")
 
     async def turn(self, turns: Sequence[ShardTurn]) -> list[TurnResult]:
-        """Settle and lease in each of these shards. Raises RedisError; settling again after that does no harm."""
+        """Settle and lease in these shards. Raises RedisError; settling is idempotent, so the caller may repeat it."""
         token = f"{self._process}{next(self._count):x}"
         calls = [call for turn in turns for call in self._calls(turn, token)]
         answers = iter(await run(self._redis, calls))
@@ -182,9 +182,9 @@ def _tally(shard: Shard, one: Settlement) -> str:
 
 
 def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
-    """Return what settle.lua is told of a delivery behind its places."""
+    """Return a settlement as settle.lua reads it, without the two places at its beginning."""
     wait_ms = left_alone_ms = 0
-    heard = _heard(one.attempt.outcome)
+    health = _health(one.attempt.outcome)
     match one.verdict:
         case Success():
             verdict = "done"
@@ -200,11 +200,11 @@ def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
     state = "" if verdict == "done" else one.delivery.to_json()
     delivery = one.delivery
     attempt = one.attempt.to_json(delivery.id, delivery.event_id, delivery.event_type, delivery.log_id)
-    return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, heard, left_alone_ms
+    return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, health, left_alone_ms
 
 
-def _heard(outcome: Outcome) -> str:
-    """Return whether the endpoint was heard to work or to fail; what was never sent says nothing about it."""
+def _health(outcome: Outcome) -> str:
+    """Return what the outcome says of the endpoint: works, fails, or '' where nothing was sent."""
     if isinstance(outcome, Success):
         return "1"
     return "" if outcome.reason in ("expired", "interrupted") else "0"

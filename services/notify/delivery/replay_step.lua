@@ -1,12 +1,12 @@
--- Append deliveries that are to be made again to one endpoint's queue, and move their job on, both or neither.
+-- Append replayed deliveries to one endpoint's queue and store the job after the step: both or neither.
 -- KEYS 1 replays  2 subscriptions  3 due  4 ready  5 deliveries  6 dead letters
 -- ARGV 1 JSON:
 --      job (its id), seen (its record as the caller saw it), record (after this step), subscription,
 --      most_waiting (deliveries that may wait for it),
---      deliveries, in the order they are to be made: {delivery, state, its dead letter ('' for none)}
--- Returns the number of deliveries appended; or, with nothing written, -1 if the record moved, -2 if too many wait; -3
--- if the subscription is gone: its job is forgotten.
--- A delivery that waits already is not appended a second time. A dead letter that someone else took is left to them.
+--      deliveries, in their order: {delivery, state, its dead letter ('' for none)}
+-- Returns the number of deliveries appended; or, with nothing written, -1 if the record has changed, -2 if too many
+-- deliveries wait; or -3 if the subscription is gone, and its job was deleted.
+-- A delivery that is in the queue already is not appended again. A dead letter that was removed meanwhile is skipped.
 local argument = cjson.decode(ARGV[1])
 local job, subscription = argument.job, argument.subscription
 if redis.call('HGET', KEYS[1], job) ~= argument.seen then return -1 end

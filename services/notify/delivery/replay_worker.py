@@ -1,4 +1,4 @@
-"""Move replays along, a bounded step at a time; a crash costs a step, which the next process takes again."""
+"""Run replays in bounded steps. After a crash the next process repeats the last step."""
 
 import asyncio
 import contextlib
@@ -23,20 +23,20 @@ from shared.store.keys import Shard
 
 log = structlog.get_logger()
 
-# One call of the script holds the server for about a millisecond.
+# One call of the script blocks the server for about 1 ms.
 _AT_ONCE = 200
-# What another process was asked for, or had in hand when it died, is found so soon.
+# A replay that another process began, or left when it died, is found within this time.
 _POLL_SECONDS = 2.0
-# While its endpoint has enough to do, a replay looks again so soon.
+# While too many deliveries wait for its endpoint, a replay is tried again after this time.
 _FULL_SECONDS = 0.25
 _FULL = -2
 
-Again = tuple[Delivery, str]
-"""A delivery to be made again, and its dead letter's id, or ''."""
+ReplayedDelivery = tuple[Delivery, str]
+"""A delivery to enqueue again, and the id of its dead letter, or ''."""
 
 
 class ReplayWorker:
-    """Runs every job, in any number of processes: of two steps at one place, one comes too late and writes nothing."""
+    """Runs all replays. Of two processes that take the same step, one loses the compare-and-set and writes nothing."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ReplayWorker:
         self._bell = asyncio.Event()
 
     def ring(self) -> None:
-        """Look at once: a job was begun."""
+        """Look for replays at once: one was begun."""
         self._bell.set()
 
     @contextlib.asynccontextmanager
@@ -79,7 +79,7 @@ class ReplayWorker:
                     await self._bell.wait()
 
     async def step(self, shard: Shard, replay: Replay) -> int:
-        """Take one step of one job, and return what replay_step.lua does."""
+        """Take one step of one replay, and return what replay_step.lua returns."""
         deliveries, place = await self._next(shard, replay)
         after = replay.moved(place, len(deliveries), await store_now(self._redis))
         appended = await self._replays.step(shard, replay, after, deliveries)
@@ -91,16 +91,16 @@ class ReplayWorker:
                 )
         return appended
 
-    async def _next(self, shard: Shard, replay: Replay) -> tuple[Sequence[Again], LogId]:
+    async def _next(self, shard: Shard, replay: Replay) -> tuple[Sequence[ReplayedDelivery], LogId]:
         now_ms = to_ms(await store_now(self._redis))
         if replay.only == "failed":
             return await self._dead_after(shard, replay, now_ms)
         return await self._logged_after(replay, now_ms)
 
-    async def _dead_after(self, shard: Shard, replay: Replay, now_ms: int) -> tuple[Sequence[Again], LogId]:
+    async def _dead_after(self, shard: Shard, replay: Replay, now_ms: int) -> tuple[Sequence[ReplayedDelivery], LogId]:
         letters, last = await self._dead.after(shard, replay.place, _AT_ONCE)
         wanted = [
-            (letter.made_anew(now_ms), letter.letter_id)
+            (letter.renewed(now_ms), letter.letter_id)
             for letter in letters
             if letter.subscription_id == replay.subscription_id
             and not is_before(replay.end, LogId(letter.letter_id))
@@ -108,14 +108,14 @@ class ReplayWorker:
         ]
         return wanted, _nearer(LogId(last) if last else None, replay.end)
 
-    async def _logged_after(self, replay: Replay, now_ms: int) -> tuple[Sequence[Again], LogId]:
+    async def _logged_after(self, replay: Replay, now_ms: int) -> tuple[Sequence[ReplayedDelivery], LogId]:
         page = await self._event_log.after(replay.place, _AT_ONCE)
         mirror = await self._store.refresh(self._store.mirror_of(replay.subscription_id))
         subscription = mirror.subscriptions.get(replay.subscription_id)
         if subscription is None:
             return (), replay.place
         wanted = CompiledFilter(subscription.filter)
-        found: list[Again] = []
+        found: list[ReplayedDelivery] = []
         for logged in page.events:
             if is_before(replay.end, logged.log_id):
                 break
@@ -129,10 +129,10 @@ class ReplayWorker:
 
 
 def _nearer(place: LogId | None, end: LogId) -> LogId:
-    """Return where a step ends: behind what was read, or at the end."""
+    """Return where a step ends: behind the last entry that was read, or at the replay's end."""
     return end if place is None or is_before(end, place) else place
 
 
 def _event_ms(delivery: Delivery, letter_id: str) -> int:
-    """Return when its event was announced; a ping, which is in no log, counts by when it was given up."""
+    """Return when the event was announced; for a ping, which is in no log, when it was given up."""
     return StreamId.parse(letter_id if delivery.body is not None else delivery.log_id).milliseconds

@@ -1,4 +1,4 @@
-"""Replays: jobs that have deliveries made again, under the ids they had, from the log or from the dead letters."""
+"""Replays: jobs that enqueue deliveries again, under the same ids, from the log or from the dead letters."""
 
 import secrets
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from shared.store.scripts import Script
 
 Only = Literal["failed", "all"]
 
-# A replay waits while so many deliveries wait for the endpoint: the log is the place to keep the rest, not the queue.
+# Back-pressure: a replay pauses while this many deliveries wait for the endpoint. The rest stays in the log.
 MOST_WAITING = 5000
 _REMEMBERED = timedelta(days=7)
 
 
 class Replay(BaseModel):
     """
-    A job: go through what is between two places and have each delivery made again.
+    A job that reads from `start` to `end` and enqueues each delivery again.
 
-    `running`: until `place`, which moves with each step, has come to `end`. `done`: from then on.
-    With `all` the places are in the log, and every event that the filter matches counts, delivered or not, also those
-    from before the subscription was made. With `failed` they are among the dead letters of the subscription's shard.
+    `running`: each step moves `place` towards `end`. `done`: `place` has reached `end`.
+    With `only` = `all` the three are ids of log entries, and every event that the filter matches is enqueued, delivered
+    or not, even from before the subscription was made. With `failed` they are ids of dead letters in the shard.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -53,7 +53,7 @@ class Replay(BaseModel):
 
     @property
     def progress(self) -> float:
-        """How far it has come, from 0 to 1, by the times of what it goes through."""
+        """How far the job has come, from 0 to 1, by the times in the ids."""
         if self.state == "done":
             return 1.0
         start, place, end = (StreamId.parse(one).milliseconds for one in (self.start, self.place, self.end))
@@ -90,7 +90,7 @@ class ReplayStore:
     async def begin(
         self, subscription: Subscription, only: Only, since: datetime | None, until: datetime | None
     ) -> Replay:
-        """Keep a new job and return it. Raises LogNoLongerReaches for a `since` that is no longer kept."""
+        """Store a new job and return it. Raises LogNoLongerReaches if the log no longer reaches back to `since`."""
         now = await store_now(self._redis)
         shard = self._store.shard_of(subscription.id)
         start, end = await (self._letters(shard) if only == "failed" else self._log(subscription, since, until))
@@ -120,7 +120,7 @@ class ReplayStore:
         return replay
 
     async def of(self, subscription_id: SubscriptionId) -> "list[Replay]":
-        """Return the jobs of the subscription that are remembered, the newest first."""
+        """Return the kept jobs of the subscription, the newest first."""
         records = await self._redis.hvals(self._store.shard_of(subscription_id).replays)
         jobs = [job for job in map(Replay.model_validate_json, records) if job.subscription_id == subscription_id]
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
@@ -141,7 +141,7 @@ class ReplayStore:
     async def step(
         self, shard: Shard, before: Replay, after: Replay, deliveries: "Sequence[tuple[Delivery, str]]"
     ) -> int:
-        """Enqueue deliveries, each with its letter's id or '', keep the job, and return what replay_step.lua does."""
+        """Enqueue deliveries, store the job after the step, and return what replay_step.lua returns."""
         one = before.subscription_id
         argument = {
             "job": before.id,
@@ -155,7 +155,7 @@ class ReplayStore:
         return int(await self._step([shard.replays, shard.subscriptions, shard.due, *queue], argument))
 
     async def _letters(self, shard: Shard) -> tuple[LogId, LogId]:
-        """Return the places before the first and at the last dead letter."""
+        """Return the ids before the first and of the last dead letter."""
         last = await self._redis.xrevrange(shard.dead_letters, count=1)
         first = await self._redis.xrange(shard.dead_letters, count=1)
         if not first or not last:
@@ -165,7 +165,7 @@ class ReplayStore:
     async def _log(
         self, subscription: Subscription, since: datetime | None, until: datetime | None
     ) -> tuple[LogId, LogId]:
-        """Return the places before the first and at the last event: what fan-out has yet to bring it is no replay's."""
+        """Return the ids before the first and of the last event; events ahead of the fan-out are left to it."""
         trimmed = await self._event_log.trimmed()
         start = _before(to_ms(since)) if since is not None else trimmed
         if is_before(start, trimmed):
@@ -185,5 +185,5 @@ class ReplayStore:
 
 
 def _before(milliseconds: int) -> LogId:
-    """Return the last place before a moment."""
+    """Return the last id before a moment."""
     return LogId(str(StreamId(milliseconds).previous))

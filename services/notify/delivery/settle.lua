@@ -1,16 +1,16 @@
--- Settle leased deliveries of a shard; what the token no longer holds is left alone, so a late settle does nothing.
+-- Settle leased deliveries of a shard. A delivery whose token differs is skipped, so a late settle changes nothing.
 -- KEYS 1 due  2 dead letters  3.. five for each endpoint: leased, later, deliveries, attempts, endpoint; after them the
 --      tallies of the events concerned
 -- ARGV 1 JSON:
---      attempts_kept (in a list), attempts_kept_ms, failures_to_open (failures in a row that open the circuit),
+--      attempts_kept (for each endpoint), attempts_kept_ms, failures_to_open (failures in a row that open the circuit),
 --      open_first_ms and open_most_ms (how long it is open at first and at most), dead_letters_kept_ms,
 --      subscriptions (of the endpoints),
 --      settlements: {place of its endpoint, place of its tally (0: is not counted), delivery, token, verdict (done,
 --      retry, dropped, returned), wait in ms, state after the attempt ('' when done), the attempt, whether the endpoint
---      was heard to work ('1'), to fail ('0') or neither (''), for how many ms it asked to be left alone}
+--      works ('1'), fails ('0') or nothing was sent (''), its Retry-After in ms}
 -- Returns {now, since when each endpoint has failed everything (ms; 0 if it has not), ...}.
 -- The circuit: after some failures in a row the endpoint gets nothing for a while, then one delivery as a probe. Each
--- probe that fails doubles the while; one good answer closes the circuit.
+-- failed probe doubles the time; one good answer closes the circuit.
 local argument = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -21,7 +21,7 @@ local function failed(endpoint, left_alone)
   local in_a_row = redis.call('HINCRBY', endpoint, 'failures', 1)
   local open_until = tonumber(redis.call('HGET', endpoint, 'open_until') or 0)
   local wait = left_alone
-  -- What was in the air when it opened says nothing new.
+  -- An attempt that was running when the circuit opened does not open it again.
   if in_a_row >= argument.failures_to_open and open_until <= now then
     local opened = redis.call('HINCRBY', endpoint, 'opened', 1)
     wait = math.max(wait, math.min(argument.open_most_ms, argument.open_first_ms * 2 ^ math.min(opened - 1, 30)))

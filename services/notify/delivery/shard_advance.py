@@ -1,4 +1,4 @@
-"""Advance a delivery shard along the log: enqueue what its subscriptions want, exactly once and in order."""
+"""Advance a delivery shard along the log: enqueue each delivery exactly once, in the order of the log."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 from redis.asyncio import Redis
 
-from services.notify.delivery.fan_out import Plan, PlannedDelivery, plan
+from services.notify.delivery.fan_out import FanOutPlan, PlannedDelivery, plan
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import Delivery
 from services.notify.model.filter import Candidate, candidate
@@ -26,16 +26,16 @@ from shared.store.scripts import Script, lua_places
 
 log = structlog.get_logger()
 
-# One call of the script holds the server for about 3 ms.
+# One call of the script blocks the server for about 3 ms.
 DELIVERIES_AT_ONCE = 500
 ENTRIES_AT_ONCE = 200
 
 
 class LogReading:
     """
-    One pass over the log for all shards, to what was its end when the pass began.
+    One pass over the log for all shards, up to the end that the log had when the pass began.
 
-    As a rule all shards stand at the same place, so each stretch is read once.
+    As a rule all shards have the same cursor, so each page of the log is read once.
     """
 
     def __init__(self, event_log: EventLog, trimmed: LogId, newest: LogId) -> None:
@@ -49,7 +49,7 @@ class LogReading:
         return cls(event_log, await event_log.trimmed(), await event_log.newest())
 
     async def after(self, log_id: LogId) -> tuple[Candidate, ...]:
-        """Return the entries that follow; those that cannot be read are for nobody. Empty at the end of the log."""
+        """Return the next entries, or none at the end of the log. An entry that cannot be read is left out."""
         if log_id not in self._stretches:
             self._stretches[log_id] = asyncio.create_task(self._read(log_id))
         return await self._stretches[log_id]
@@ -67,13 +67,13 @@ class LogReading:
             except (KeyError, TypeError, ValueError):
                 log.exception("log.unreadable", log_id=logged.log_id)
         if not entries or entries[-1].log_id != page.last:
-            # Nobody wants what cannot be read, and the cursor passes it.
+            # Without facts it matches no subscription, and it moves the cursor past entries that cannot be read.
             entries.append(Candidate(page.last, StreamId.parse(page.last)))
         return tuple(entries)
 
 
 class ShardAdvance:
-    """Moves shards along the log. Two replicas at one shard do no harm: one of each two steps comes too late."""
+    """Moves shards along the log. Of two replicas at one shard, one loses the compare-and-set and writes nothing."""
 
     def __init__(
         self,
@@ -82,14 +82,14 @@ class ShardAdvance:
         event_log: EventLog,
         tallies_kept: timedelta = timedelta(days=30),
     ) -> None:
-        """`tallies_kept` is how long it is told how many of an event's deliveries were heard."""
+        """`tallies_kept` is how long the counts of an event's deliveries are kept."""
         self._store = store
         self._tallies_kept_ms = int(tallies_kept.total_seconds() * 1000)
         self._event_log = event_log
         self._fan_out = Script(redis, __name__, "fan_out.lua")
 
     async def to_end(self, mirror: ShardMirror, reading: LogReading) -> int:
-        """Bring the shard to the end of the log, and those who catch up to the shard; return what was enqueued."""
+        """Advance the shard to the end of the log, let resumed subscriptions catch up; return the number enqueued."""
         enqueued = 0
         while (step := await self._live_step(mirror, reading)) is not None:
             enqueued += step
@@ -98,7 +98,7 @@ class ShardAdvance:
         return enqueued
 
     async def enqueue(self, subscription_id: SubscriptionId, delivery: Delivery) -> None:
-        """Enqueue one delivery by itself: a ping, or one that is over and shall be made again. Raises NotFound."""
+        """Enqueue one delivery: a ping, a notice, or a delivery that is made again. Raises NotFound."""
         mirror = self._store.mirror_of(subscription_id)
         appended = -1
         while appended < 0:
@@ -106,10 +106,10 @@ class ShardAdvance:
             if subscription_id not in mirror.subscriptions:
                 raise NotFound(f'there is no subscription "{subscription_id}"')
             cursor = await self._store.cursor(mirror.shard)
-            appended = await self._write(mirror, [_Enqueued(subscription_id, delivery)], cursor, cursor)
+            appended = await self._write(mirror, [_QueueEntry(subscription_id, delivery)], cursor, cursor)
 
     async def _live_step(self, mirror: ShardMirror, reading: LogReading) -> int | None:
-        """Take one step; return how much was enqueued, or None at the end of the log."""
+        """Take one step; return the number enqueued, or None at the end of the log."""
         await self._store.refresh(mirror)
         cursor = await self._cursor_in_log(mirror, reading)
         if not is_before(cursor.passed, reading.newest):
@@ -132,10 +132,10 @@ class ShardAdvance:
         return await self._store.cursor(mirror.shard)
 
     async def _catch_up(self, mirror: ShardMirror, subscription_id: SubscriptionId) -> int:
-        """Enqueue what a resumed subscription missed, up to where its shard stands; there it goes live."""
+        """Enqueue what a resumed subscription missed, up to its shard's cursor; from there it is live."""
         enqueued = 0
         while True:
-            # Read anew at every step: what was read before the shard's cursor may lack what that has passed since.
+            # A new reading for each step: an older one may end before the shard's cursor.
             reading = await LogReading.begun(self._event_log)
             await self._store.refresh(mirror)
             subscription = mirror.subscriptions.get(subscription_id)
@@ -143,7 +143,7 @@ class ShardAdvance:
                 return enqueued
             cursor = await self._store.cursor(mirror.shard)
             if cursor.within is not None:
-                # Another replica is in the middle of an event: whoever comes to its end goes on here.
+                # The shard is in the middle of an event, perhaps by another replica: finish the event first.
                 await self._live_step(mirror, reading)
                 continue
             entries = [
@@ -155,34 +155,34 @@ class ShardAdvance:
             place = step.cursor.passed
             is_there = not entries or not is_before(place, cursor.passed)
             after = subscription.model_copy(update={"resume_from": None if is_there else place})
-            enqueued += max(0, await self._write_plan(mirror, Plan(step.deliveries, cursor), cursor, after))
+            enqueued += max(0, await self._write_plan(mirror, FanOutPlan(step.deliveries, cursor), cursor, after))
 
     async def _write_plan(
-        self, mirror: ShardMirror, step: Plan, seen: Cursor, record: Subscription | None = None
+        self, mirror: ShardMirror, step: FanOutPlan, seen: Cursor, record: Subscription | None = None
     ) -> int:
         began_ns = time.time_ns()
-        deliveries = [_enqueued(planned, mirror.shard, began_ns // 1_000_000) for planned in step.deliveries]
+        deliveries = [_queue_entry(planned, mirror.shard, began_ns // 1_000_000) for planned in step.deliveries]
         enqueued = await self._write(mirror, deliveries, seen, step.cursor, record)
         if enqueued > 0 and record is None:
-            # What goes on with an event is no new step.
+            # An event that an earlier step began has its trace step already.
             begun = dict.fromkeys(one.log_id for one in step.deliveries if one.log_id != seen.within)
             self._trace(mirror.shard, begun, began_ns)
         return enqueued
 
     def _trace(self, shard: Shard, log_ids: Iterable[LogId], began_ns: int) -> None:
-        for event in filter(None, map(self._event_log.remembered, log_ids)):
+        for event in filter(None, map(self._event_log.cached, log_ids)):
             step = Step("notify.fan_out", f"{event.id} {shard.number}")
             tracing.record(step, event.trace_id, began_ns, after=Step("announce", event.id), shard=shard.number)
 
     async def _write(
         self,
         mirror: ShardMirror,
-        deliveries: "Sequence[_Enqueued]",
+        deliveries: "Sequence[_QueueEntry]",
         seen: Cursor,
         after: Cursor,
         record: Subscription | None = None,
     ) -> int:
-        """Return how many deliveries were enqueued, or -1 when someone else was faster and nothing was written."""
+        """Return the number enqueued, or -1 if the cursor or the subscriptions had moved and nothing was written."""
         shard = mirror.shard
         places = lua_places(one.subscription_id for one in deliveries)
         tallies = lua_places(one.tally for one in deliveries if one.tally)
@@ -206,14 +206,14 @@ class ShardAdvance:
 
 
 @dataclass(frozen=True)
-class _Enqueued:
+class _QueueEntry:
     subscription_id: SubscriptionId
     delivery: Delivery
     tally: str = ""
-    """Where it is counted among those that the event is to reach; empty for what is made by itself or again."""
+    """The key of the event's tally; empty for a delivery that no tally counts."""
 
 
-def _enqueued(planned: PlannedDelivery, shard: Shard, now_ms: int) -> _Enqueued:
+def _queue_entry(planned: PlannedDelivery, shard: Shard, now_ms: int) -> _QueueEntry:
     event = planned.event
     delivery = Delivery(planned.id, event.id, event.type, planned.log_id, now_ms)
-    return _Enqueued(planned.subscription_id, delivery, delivery_tally(shard, event.id))
+    return _QueueEntry(planned.subscription_id, delivery, delivery_tally(shard, event.id))

@@ -1,4 +1,4 @@
-"""Read the public log: the stream of announced events, its beginning and its end."""
+"""Read the public log: the stream of announced events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,14 +18,14 @@ from shared.store import keys
 
 log = structlog.get_logger()
 
-# Of bodies, which have 1 to 2 kB each as a rule: after an outage some ten thousand events are read once, not twice.
+# Of bodies, with 1 to 2 kB each as a rule: after an outage some ten thousand events are read once, not twice.
 _CACHED_CHARS = 32_000_000
-# Queues are in the order of the log: whoever asks for an event asks for those after it next.
+# Queues are in the order of the log, so after one event the events behind it are needed.
 _READ_AHEAD = 200
 
 
 class LogNoLongerReaches(Expired):
-    """The place to go on from is no longer kept; `oldest` is the first that is."""
+    """The log no longer reaches back to the place that was asked for; it begins behind `oldest`."""
 
     def __init__(self, detail: str, oldest: LogId) -> None:
         super().__init__(detail, members={"oldest": oldest})
@@ -34,14 +34,14 @@ class LogNoLongerReaches(Expired):
 
 @dataclass(frozen=True)
 class LogPage:
-    """A stretch of the log. `last` is the id of its last entry, readable or not; None when the log ends here."""
+    """A page of the log. `last` is the id of its last entry, readable or not; None when the log ends here."""
 
     events: tuple[LoggedEvent, ...]
     last: LogId | None
 
 
 class EventLog:
-    """A reader of the log that remembers what it read last: one event goes to many endpoints."""
+    """Reads the log and caches events, because one event goes to many endpoints."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -65,7 +65,7 @@ class EventLog:
         """Return the event at this place, or None when the log no longer has it."""
         found = self._cache.get(log_id)
         if found is None:
-            # One reads ahead for all: those who ask at the same time ask for its neighbours.
+            # One task reads ahead for all: concurrent tasks need the events beside this one.
             async with self._reading_ahead:
                 found = self._cache.get(log_id)
                 if found is None:
@@ -73,8 +73,8 @@ class EventLog:
                     found = self._cache.get(log_id)
         return found
 
-    def remembered(self, log_id: LogId) -> AnnouncedEvent | None:
-        """Return the event at this place if it was read lately; nothing is asked of the store."""
+    def cached(self, log_id: LogId) -> AnnouncedEvent | None:
+        """Return the event if it is in the cache; the store is not asked."""
         return self._cache.get(log_id)
 
     def _page(self, entries: Any) -> LogPage:  # Any: redis-py types an entry of a stream as many things
@@ -92,7 +92,7 @@ class EventLog:
 
 
 def passed_by(parties: Sequence[Callable[[], Awaitable[LogId | None]]]) -> Callable[[], Awaitable[LogId | None]]:
-    """Return what tells the last entry that all parties have passed; None while one of them has not begun."""
+    """Return a function that tells the last entry that all parties have passed; None while one has not begun."""
 
     async def passed() -> LogId | None:
         places = [place for party in parties if (place := await party()) is not None]

@@ -105,7 +105,7 @@ class Delivery:
 
 
 def subscription_of(delivery_id: DeliveryId) -> SubscriptionId:
-    """Return whose delivery it is: a delivery's id ends with its subscription's."""
+    """Return the subscription of a delivery: the delivery's id ends with the subscription's."""
     return SubscriptionId(delivery_id.rpartition("-")[2])
 
 
@@ -140,7 +140,7 @@ class DeliveryLease(Lease):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One HTTP try and what came of it; `answer` is the beginning of a failure's answer."""
+    """One try to send, and its outcome; `answer` is the beginning of the answer if the attempt failed."""
 
     number: int
     at_ms: int
@@ -167,7 +167,7 @@ class Attempt:
 
 
 def outcome_name(outcome: Outcome) -> Literal["delivered", "failed", "given_up"]:
-    """Return the word for an outcome that lists and metrics use."""
+    """Return the word for an outcome in lists and metrics."""
     match outcome:
         case Success():
             return "delivered"

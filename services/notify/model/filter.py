@@ -1,4 +1,4 @@
-"""What subscriptions filter by: the facts of an event, and a filter made ready to be asked often."""
+"""Match events with subscriptions: the facts of an event, and filters that are compiled for speed."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from shared.model.stream_id import StreamId
 
 @dataclass(frozen=True)
 class Facts:
-    """What filters look at."""
+    """The facts of an event that filters compare."""
 
     type: str
     lang: str
@@ -23,7 +23,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entry of the log with what filters look at; without facts it is for no webhook."""
+    """An entry of the log with its facts; an entry without facts matches no subscription."""
 
     log_id: LogId
     position: StreamId
@@ -32,7 +32,7 @@ class Candidate:
 
 
 class CompiledFilter:
-    """A filter made ready to be asked often."""
+    """A filter in a form that compares quickly."""
 
     def __init__(self, wanted: Filter) -> None:
         self._types = frozenset(wanted.types)
@@ -53,7 +53,7 @@ class CompiledFilter:
 
 
 def candidate(logged: LoggedEvent) -> Candidate:
-    """Return the entry with its facts. Raises ValueError or KeyError for a body that is not ours."""
+    """Return the entry with its facts. Raises ValueError or KeyError for a body that render did not write."""
     event = logged.event
     if event.type == FEEDS_CHANGED:
         return Candidate(logged.log_id, StreamId.parse(logged.log_id), event)
@@ -64,7 +64,7 @@ def candidate(logged: LoggedEvent) -> Candidate:
 
 @dataclass(frozen=True)
 class Listener:
-    """A subscription with its filter made ready."""
+    """A subscription with its compiled filter."""
 
     id: SubscriptionId
     filter: CompiledFilter
@@ -75,5 +75,5 @@ class Listener:
         return cls(subscription.id, CompiledFilter(subscription.filter), StreamId.parse(subscription.since))
 
     def wants(self, entry: Candidate) -> bool:
-        """Whether the entry is for this subscription: it matches, and came after the subscription was made."""
+        """Whether the entry matches, and is newer than the subscription."""
         return entry.facts is not None and entry.position > self.since and self.filter.matches(entry.facts)

@@ -1,4 +1,4 @@
-"""Places in the public log: how they are ordered, and how far a shard has come."""
+"""Places in the public log: their order, and how far a shard has read."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ LOG_START = LogId("0-0")
 @dataclass(frozen=True)
 class Cursor:
     """
-    How far a shard has come: `passed` is done for every subscription.
+    How far a shard has fanned out the log.
 
-    `within` is the entry after it that is done for the subscriptions up to `upto`; empty when none is half done.
+    `passed` is the last entry that is done for every subscription. `within` is the next entry if a step ended in the
+    middle of it: it is done for the subscriptions up to `upto`.
     """
 
     passed: LogId = LOG_START
@@ -21,7 +22,7 @@ class Cursor:
     upto: SubscriptionId | None = None
 
     def place_of(self, subscription: SubscriptionId) -> LogId:
-        """Return the last entry that was handled for this subscription."""
+        """Return the last entry that is done for this subscription."""
         if self.within is not None and self.upto is not None and subscription <= self.upto:
             return self.within
         return self.passed

@@ -1,4 +1,4 @@
-"""Who wants to know, and of what."""
+"""Subscriptions: who is sent which events, and how."""
 
 import zlib
 from datetime import datetime
@@ -14,12 +14,12 @@ DEFAULT_KIND = "webhook"
 """The channel of a subscription that names none."""
 PING = "ping.v1"
 ENDPOINT_DISABLED = "endpoint.disabled.v1"
-"""Goes to those only whose filter names it, and such a filter takes an admin's key."""
+"""Sent only to subscriptions whose filter names it; such a filter takes an admin's key."""
 KNOWN_TYPES: tuple[str, ...] = (*PUBLIC_TYPES, PING, ENDPOINT_DISABLED)
 
 
 class Filter(BaseModel):
-    """Which events are wanted. An empty list wants everything; a section wants what is below it, tags any of them."""
+    """Which events match. An empty list matches all; a section matches the sections below it; one tag is enough."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,7 +31,7 @@ class Filter(BaseModel):
 
 
 class SealedSecret(BaseModel):
-    """A signing secret as the store keeps it; one that was rotated out signs until `expires_at`."""
+    """A signing secret as the store keeps it; a secret that was rotated out signs until `expires_at`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -41,22 +41,22 @@ class SealedSecret(BaseModel):
 
 class Subscription(BaseModel):
     """
-    An endpoint and what it wants to hear.
+    An endpoint, and the events that are sent to it.
 
-    `active`: from its creation. It hears every event that matches, as it is announced.
-    `paused`: by its owner, or because the head of an ordered endpoint was given up. Nothing is sent and nothing is
-    enqueued; `resume_from` keeps its place in the log. Resuming leads back to active.
-    `disabled`: because the endpoint answered 410 or failed everything for days. As paused, and resumed likewise.
+    `active`: from its creation. Every event that matches is enqueued as soon as it is announced.
+    `paused`: by its owner, or because the head of an ordered queue was given up. Nothing is sent and nothing is
+    enqueued; `resume_from` keeps the place in the log. Resuming makes it active.
+    `disabled`: because the endpoint answered 410 or failed everything for 5 days. Otherwise as `paused`.
 
-    An active subscription with a `resume_from` is catching up: what it missed is enqueued from the log, in order,
-    before it takes part in the live fan-out again. Deleting ends any of them, with what was queued.
+    An active subscription with a `resume_from` is catching up: the events that it missed are enqueued from the log, in
+    order, before it takes part in the live fan-out again. Deleting ends a subscription in any state, with its queue.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: SubscriptionId
     kind: str = DEFAULT_KIND
-    """Its channel."""
+    """The word for its channel."""
     owner: str
     """The name of the API key that made it."""
     url: str
@@ -66,19 +66,19 @@ class Subscription(BaseModel):
     sealed_headers: str | None = None
     header_names: tuple[str, ...] = ()
     sealed_target: Annotated[str | None, Field(exclude_if=lambda sealed: sealed is None)] = None
-    """What the channel must know beside the address; a webhook has its headers instead."""
+    """The rest of the channel's target; a webhook keeps `sealed_headers` instead."""
     description: str | None = None
     contact: str | None = None
     secrets: tuple[SealedSecret, ...]
     created_at: datetime
     since: LogId
-    """The newest entry of the log when it was made: it hears what came later."""
+    """The newest entry of the log at its creation: newer entries are for it."""
     state: State = "active"
     state_since: datetime
     state_reason: str | None = None
     resume_from: LogId | None = None
     notice_due: bool = False
-    """Whether operators are still to be told that it was disabled."""
+    """Whether operators must still be told that it was disabled."""
 
     @property
     def is_live(self) -> bool:

@@ -1,1 +1,1 @@
-"""Subscriptions to webhooks: the API, the rules, the store and the signing secrets."""
+"""Subscriptions of endpoints: the API, the rules, and the store."""

@@ -1,5 +1,5 @@
--- Forget a subscription and everything that was queued for it.
--- KEYS 1 subscriptions  2 version  3 changes  4 due  5.. what is the subscription's alone
+-- Delete a subscription with its queue.
+-- KEYS 1 subscriptions  2 version  3 changes  4 due  5.. the keys of the subscription alone
 -- ARGV 1 JSON: subscription, changes_kept (changes to remember)
 -- Returns 1, or 0 if there is no such subscription.
 local argument = cjson.decode(ARGV[1])

@@ -1,4 +1,4 @@
-"""What callers may ask of subscriptions, and everything that is wrong with it at once."""
+"""The bodies of requests about subscriptions; a refusal names every wrong field at once."""
 
 import copy
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class _Request(BaseModel):
 
 
 class FilterRequest(_Request):
-    """Which events are wanted; an empty list wants everything."""
+    """Which events match; an empty list matches all."""
 
     types: Words = ()
     langs: Words = ()
@@ -62,7 +62,7 @@ class _CommonFields(_Request):
 
 
 class SubscriptionPatch(_CommonFields):
-    """What may be changed; a field that is left out stays as it is, and `headers` are replaced as a whole."""
+    """The fields to change; a field that is left out stays as it is, and `headers` are replaced as a whole."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -74,7 +74,7 @@ class SubscriptionPatch(_CommonFields):
 
 
 class SubscriptionRequest(_CommonFields):
-    """A new subscription. `kind` names its channel: one that names none is a webhook."""
+    """A new subscription. `kind` names its channel; without a kind it is a webhook."""
 
     kind: str = DEFAULT_KIND
     secret: Annotated[str | None, Field(max_length=200)] = None
@@ -90,13 +90,13 @@ class SubscriptionRequest(_CommonFields):
 
 
 class ResumeRequest(_Request):
-    """Where to go on: behind this place in the log, instead of the one that was kept."""
+    """Where to go on: behind this place in the log, instead of the place that was kept."""
 
     after: Annotated[str | None, Field(pattern=r"^\d{1,15}-\d{1,10}$")] = None
 
 
 class RotateRequest(_Request):
-    """A new secret (made by us unless given), and for how long the old one signs too."""
+    """A new secret, made here unless given, and how long the old secret signs beside it."""
 
     secret: Annotated[str | None, Field(max_length=200)] = None
     keep_old_for_hours: Annotated[int, Field(ge=0, le=7 * 24)] = 24
@@ -110,7 +110,7 @@ class RotateRequest(_Request):
 
 
 class SubscriptionBodies:
-    """Reads and writes subscriptions as callers see them: which fields there are depends on the channel."""
+    """Reads and writes subscriptions as callers see them. The channel decides which fields there are."""
 
     def __init__(self, channels: Mapping[str, AnyChannel], guard: AddressGuard) -> None:
         self._channels = channels
@@ -119,7 +119,7 @@ class SubscriptionBodies:
         self._patches = {kind: _patch_model(channel) for kind, channel in channels.items()}
 
     def request(self, body: bytes) -> SubscriptionRequest:
-        """Return the subscription that is asked for. Raises as `parse` does."""
+        """Return the new subscription that a body describes. Raises as `parse` does."""
         asked = _json(body)
         kind = asked.get("kind", DEFAULT_KIND) if isinstance(asked, dict) else DEFAULT_KIND
         if not isinstance(kind, str) or kind not in self._channels:
@@ -128,11 +128,11 @@ class SubscriptionBodies:
         return self._parse(self._requests[kind], kind, body)
 
     def patch(self, body: bytes, kind: str) -> SubscriptionPatch:
-        """Return what is to be changed of a subscription to this kind of channel. Raises as `parse` does."""
+        """Return the change that a body describes, for a subscription of this kind. Raises as `parse` does."""
         return self._parse(self._patches[kind], kind, body)
 
     def shown(self, subscription: Subscription) -> dict[str, object]:
-        """Return what a caller sees of a subscription: no secret, and of its target what the channel shows."""
+        """Return a subscription as callers see it: no secrets, and only the part of its target that may be seen."""
         channel = self._channels.get(subscription.kind)
         return {
             "id": subscription.id,
@@ -154,7 +154,7 @@ class SubscriptionBodies:
         }
 
     def schemas(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # Any: JSON
-        """Return what the documentation says of requests and of patches, one schema for each channel."""
+        """Return the schemas of requests and of patches for the documentation, one for each channel."""
         patches = [model.model_json_schema() for model in self._patches.values()]
         for field in (field for patch in patches for field in patch["properties"].values()):
             field.pop("default", None)
@@ -162,7 +162,7 @@ class SubscriptionBodies:
 
     def _parse(self, model: type[_Model], kind: str, body: bytes) -> _Model:
         parsed, problems = _parsed(model, body)
-        # The address is looked at even when other fields are wrong, so that everything is said at once.
+        # The address is checked even when other fields are wrong, so that one refusal names everything.
         asked = _json(body)
         url = asked.get("url") if isinstance(asked, dict) else None
         if isinstance(url, str) and not any(problem.pointer == "/url" for problem in problems):
@@ -174,7 +174,7 @@ class SubscriptionBodies:
 
 
 def parse(model: type[_Model], body: bytes) -> _Model:
-    """Return what the body asks for. Raises Malformed, TooLarge, or Invalid with every field that is wrong."""
+    """Return the request that a body describes. Raises Malformed, TooLarge, or Invalid with every wrong field."""
     parsed, problems = _parsed(model, body)
     if parsed is None:
         raise _invalid(problems)

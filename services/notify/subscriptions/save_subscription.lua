@@ -1,8 +1,8 @@
--- Write the record of one subscription, if nothing that its writer looked at has moved.
+-- Write the record of one subscription by compare-and-set.
 -- KEYS 1 subscriptions  2 version  3 changes  4 cursor  5 due
 -- ARGV 1 JSON: subscription, seen (the record that the writer saw, '' for none), record (the new one), changes_kept
 --      (changes to remember), cursor (where the one that the writer saw must still be there: {passed, within, upto})
--- Returns 1, or 0 if something moved and nothing was written. Sent twice, it writes once.
+-- Returns 1, or 0 if the record or the cursor has changed and nothing was written. Sent twice, it writes once.
 local argument = cjson.decode(ARGV[1])
 local id = argument.subscription
 local record = redis.call('HGET', KEYS[1], id) or ''
@@ -17,7 +17,7 @@ end
 redis.call('HSET', KEYS[1], id, argument.record)
 redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[2]), id)
 redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - argument.changes_kept)
--- Have a worker look at the endpoint: what was queued while it was paused is due.
+-- The endpoint is due: deliveries may have been queued before it was paused.
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[5], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), id)
 return 1

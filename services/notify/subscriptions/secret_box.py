@@ -1,4 +1,4 @@
-"""Encrypt what is secret in the store, with a key that is not there."""
+"""Encrypt secrets in the store with a key that is not in the store."""
 
 import base64
 import os
@@ -23,7 +23,7 @@ class UnreadableSecret(ClarionError):
 
 
 class SecretBox:
-    """Seals texts for one owner each: what was sealed for one subscription opens for no other."""
+    """Seals a text for one owner: a secret that was sealed for one subscription opens for no other."""
 
     def __init__(self, secrets_key: SecretStr | None) -> None:
         if secrets_key is None or not secrets_key.get_secret_value():

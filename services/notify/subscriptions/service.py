@@ -1,4 +1,4 @@
-"""What can be done with a subscription: make it, change it, stop it, let it go on, test it, end it."""
+"""Make, change, pause, resume, test and end subscriptions."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ DISABLED_AFTER = timedelta(days=5)
 
 
 @dataclass(frozen=True)
-class Made:
-    """A subscription with the secret that is shown this once."""
+class NewSecret:
+    """A subscription with its new secret, which is shown only once."""
 
     subscription: Subscription
     secret: str
 
 
 class SubscriptionService:
-    """The acts of subscribers; each on behalf of an API key, which sees only what it made unless it is an admin's."""
+    """What subscribers may do. An API key sees its own subscriptions; an admin's key sees all."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class SubscriptionService:
         self._enqueue = enqueue
         self._channels = channels
 
-    async def subscribe(self, request: SubscriptionRequest, key: ApiKey) -> Made:
-        """Make a subscription; it hears every event that is announced once this has returned."""
+    async def subscribe(self, request: SubscriptionRequest, key: ApiKey) -> NewSecret:
+        """Make a subscription. Every event that is announced after this returns is for it."""
         _refuse_notices(request, key)
         subscription_id = new_subscription_id()
         secret = request.secret or new_secret()
@@ -79,10 +79,10 @@ class SubscriptionService:
         await self._store.add(subscription)
         if request.ping:
             await self._ping(subscription)
-        return Made(subscription, secret)
+        return NewSecret(subscription, secret)
 
     async def find(self, subscription_id: SubscriptionId, key: ApiKey) -> Subscription:
-        """Return the subscription. Raises NotFound, for someone else's too."""
+        """Return the subscription. Raises NotFound, also for a subscription of another key."""
         subscription = await self._store.find(subscription_id)
         if not key.is_admin and subscription.owner != key.name:
             raise NotFound(f'there is no subscription "{subscription_id}"')
@@ -99,7 +99,7 @@ class SubscriptionService:
         return sorted(seen, key=lambda one: (one.created_at, one.id))
 
     async def change(self, subscription_id: SubscriptionId, patch: SubscriptionPatch, key: ApiKey) -> Subscription:
-        """Change what the patch names; events announced from now on are matched by the new filter."""
+        """Change the fields that the patch names. A new filter holds for events that are announced afterwards."""
         channel = self.channel_of(await self.find(subscription_id, key))
         _refuse_notices(patch, key)
         own = patch.model_fields_set & channel.target.model_fields.keys()
@@ -118,28 +118,28 @@ class SubscriptionService:
         return await self._store.change(subscription_id, changed)
 
     def channel_of(self, subscription: Subscription) -> AnyChannel:
-        """Return the channel of the subscription. Raises Conflict for one that only another release has."""
+        """Return the channel of the subscription. Raises Conflict for a channel that only another release has."""
         channel = self._channels.get(subscription.kind)
         if channel is None:
             raise Conflict(f'this release has no channel "{subscription.kind}"')
         return channel
 
     async def delete(self, subscription_id: SubscriptionId, key: ApiKey) -> None:
-        """End the subscription, with what was queued for it."""
+        """End the subscription, with its queue."""
         await self.find(subscription_id, key)
         await self._store.delete(subscription_id)
 
     async def pause(self, subscription_id: SubscriptionId, key: ApiKey) -> Subscription:
-        """Stop sending; the place in the log is kept."""
+        """Stop sending and enqueueing; the place in the log is kept."""
         await self.find(subscription_id, key)
         return await self._stop(subscription_id, "paused", "paused by its owner")
 
     async def pause_for(self, subscription_id: SubscriptionId, reason: str) -> None:
-        """Pause by the delivery engine; a subscription that is gone meanwhile needs none of it."""
+        """Pause for the delivery engine; a subscription that was deleted meanwhile is ignored."""
         await self._stop_unless_gone(subscription_id, "paused", reason)
 
     async def disable(self, subscription_id: SubscriptionId, reason: str) -> None:
-        """Stop sending to an endpoint that wants nothing any more, or never works, and have operators told."""
+        """Disable for the delivery engine, and have operators told; a deleted subscription is ignored."""
         await self._stop_unless_gone(subscription_id, "disabled", reason)
 
     async def on_failing(self, subscription_id: SubscriptionId, failing_ms: int) -> None:
@@ -149,9 +149,9 @@ class SubscriptionService:
 
     async def resume(self, subscription_id: SubscriptionId, request: ResumeRequest, key: ApiKey) -> Subscription:
         """
-        Let it go on from its place in the log; what it missed is enqueued first.
+        Make the subscription active; what it missed is enqueued first, from its place in the log.
 
-        Raises LogNoLongerReaches when that place is no longer kept: `after` of the request then chooses another.
+        Raises LogNoLongerReaches when the log no longer reaches back to that place; `after` may name another place.
         """
         await self.find(subscription_id, key)
         now = await store_now(self._redis)
@@ -167,12 +167,12 @@ class SubscriptionService:
             return before.model_copy(update={**update, "notice_due": False})
 
         shard = self._store.shard_of(subscription_id)
-        # Its days of failing are counted anew, and its circuit is closed.
+        # This restarts the count of failing days and closes the circuit.
         await self._redis.delete(shard.endpoint(subscription_id))
         return await self._store.change(subscription_id, resumed)
 
-    async def rotate_secret(self, subscription_id: SubscriptionId, request: RotateRequest, key: ApiKey) -> Made:
-        """Give it a new secret; the ones it has sign beside it for as long as the request says."""
+    async def rotate_secret(self, subscription_id: SubscriptionId, request: RotateRequest, key: ApiKey) -> NewSecret:
+        """Add a new secret; the old secrets sign beside it for as long as the request says."""
         await self.find(subscription_id, key)
         now = await store_now(self._redis)
         secret = request.secret or new_secret()
@@ -184,7 +184,7 @@ class SubscriptionService:
             kept = [one for one in old if one.expires_at is not None and one.expires_at > now]
             return before.model_copy(update={"secrets": (fresh, *kept)})
 
-        return Made(await self._store.change(subscription_id, rotated), secret)
+        return NewSecret(await self._store.change(subscription_id, rotated), secret)
 
     async def ping(self, subscription_id: SubscriptionId, key: ApiKey) -> DeliveryId:
         """Enqueue one test delivery and return its id. Raises Conflict while nothing is sent."""
@@ -214,7 +214,7 @@ class SubscriptionService:
         def stopped(before: Subscription, cursor: Cursor) -> Subscription:
             if before.state != "active":
                 return before
-            # One that was still catching up has its own place.
+            # A subscription that was still catching up has a place of its own.
             place = before.resume_from or cursor.place_of(subscription_id)
             update = {"state": state, "state_since": now, "state_reason": reason, "resume_from": place}
             return before.model_copy(update={**update, "notice_due": state == "disabled"})
@@ -228,7 +228,7 @@ def _refuse_notices(request: SubscriptionPatch | SubscriptionRequest, key: ApiKe
 
 
 def _ending(secret: SealedSecret, ends: datetime) -> SealedSecret:
-    """Return the secret with an end to it, which never comes later than it was."""
+    """Return the secret with `ends` as its end, unless it ends sooner."""
     if secret.expires_at is not None and secret.expires_at <= ends:
         return secret
     return secret.model_copy(update={"expires_at": ends})

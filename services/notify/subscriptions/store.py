@@ -1,4 +1,4 @@
-"""The subscriptions in the store, and a mirror of them in memory that knows when it is stale."""
+"""The subscriptions in the store, and a versioned mirror of them in memory."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,18 +16,18 @@ from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.scripts import Script
 
-# A mirror that lags behind by more changes reads its whole shard again.
+# A mirror that is more changes behind reads its whole shard again.
 CHANGES_REMEMBERED = 1000
-# Other writers may get in between a reading and its writing; so often in a row they do not.
+# How often a compare-and-set is tried before the caller is refused.
 _MAX_TRIES = 50
 _SCAN_AT_ONCE = 500
 
 Change = Callable[[Subscription, Cursor], Subscription]
-"""What a change makes of a subscription, given how far its shard has come. It may raise Refused."""
+"""Returns the changed subscription, given its shard's cursor. It may raise Refused."""
 
 
 class WrongShardCount(ClarionError):
-    """CLARION_SHARDS differs from the number of shards that the store was begun with."""
+    """CLARION_SHARDS differs from the number of shards in the store."""
 
 
 async def settle_shard_count(redis: Redis, wanted: int) -> int:
@@ -73,7 +73,7 @@ class ShardMirror:
         return self._listeners[subscription.id]
 
     def take(self, subscription_id: SubscriptionId, record: str | None) -> None:
-        """Note what the store holds under this id now."""
+        """Replace one subscription by its present record; None removes it."""
         self._live = self._catching_up = None
         self._listeners.pop(subscription_id, None)
         if record is None:
@@ -82,7 +82,7 @@ class ShardMirror:
             self.subscriptions[subscription_id] = Subscription.model_validate_json(record)
 
     def take_all(self, records: dict[SubscriptionId, str]) -> None:
-        """Note everything that the store holds now."""
+        """Replace all subscriptions by their present records."""
         for gone in self.subscriptions.keys() - records.keys():
             self.take(gone, None)
         for subscription_id, record in records.items():
@@ -90,7 +90,7 @@ class ShardMirror:
 
 
 class SubscriptionStore:
-    """Reads and writes subscriptions. Every change raises its shard's version: so no mirror is trusted too long."""
+    """Reads and writes subscriptions. Every change raises its shard's version, which makes older mirrors stale."""
 
     def __init__(self, redis: Redis, shards: int) -> None:
         self._redis = redis
@@ -105,7 +105,7 @@ class SubscriptionStore:
         return self.mirror_of(subscription_id).shard
 
     async def refresh_all(self) -> None:
-        """Bring every mirror up to date: one round trip as long as nothing has changed."""
+        """Bring every mirror up to date, in one round trip as long as nothing has changed."""
         pipeline = self._redis.pipeline(transaction=False)
         for mirror in self.mirrors:
             pipeline.get(mirror.shard.version)
@@ -117,7 +117,7 @@ class SubscriptionStore:
     async def refresh(self, mirror: ShardMirror) -> ShardMirror:
         """Bring the mirror up to date and return it."""
         async with mirror.refreshing:
-            # The version first: a change that comes in between is read twice, never missed.
+            # The version is read first: a change in between is read twice, never missed.
             version = int(await self._redis.get(mirror.shard.version) or 0)
             if mirror.version >= 0 and 0 <= version - mirror.version <= CHANGES_REMEMBERED:
                 await self._read_changes(mirror, version)
@@ -144,7 +144,7 @@ class SubscriptionStore:
             mirror.take(subscription_id, None if record is None else str(record))
 
     async def add(self, subscription: Subscription) -> None:
-        """Keep a new subscription. Once this returns, it hears every event that is announced."""
+        """Store a new subscription. Every event that is announced after this returns is for it."""
         if not await self._write(subscription, seen="", cursor=None):
             raise Unavailable(f"the id {subscription.id} is taken: ask again")
 
@@ -153,7 +153,7 @@ class SubscriptionStore:
         return Subscription.model_validate_json(await self._record(subscription_id))
 
     async def change(self, subscription_id: SubscriptionId, change: Change) -> Subscription:
-        """Write what `change` makes of the subscription, once nobody got in between, and return it."""
+        """Change the subscription by compare-and-set, and return the changed one."""
         for _ in range(_MAX_TRIES):
             record = await self._record(subscription_id)
             cursor = await self.cursor(self.shard_of(subscription_id))
@@ -161,7 +161,7 @@ class SubscriptionStore:
             after = change(before, cursor)
             if after == before:
                 return before
-            # A place in the log is only as good as the cursor it was taken from.
+            # A place in the log was taken from the cursor, so the cursor must not have moved.
             depends = cursor if after.resume_from != before.resume_from else None
             if await self._write(after, seen=record, cursor=depends):
                 return after
@@ -182,7 +182,7 @@ class SubscriptionStore:
             raise _no_such(subscription_id)
 
     async def cursor(self, shard: Shard) -> Cursor:
-        """Return how far the shard has come."""
+        """Return the shard's cursor."""
         passed, within, upto = await self._redis.hmget(shard.cursor, "passed", "within", "upto")
         if not passed:
             return Cursor()
@@ -220,7 +220,7 @@ class SubscriptionStore:
 
 
 def cursor_fields(cursor: Cursor) -> tuple[str, str, str]:
-    """Return the cursor as its hash spells it; all empty for one that was never written."""
+    """Return the cursor as its hash has it; all empty for a cursor that was never written."""
     passed = "" if cursor == Cursor() else cursor.passed
     return passed, cursor.within or "", cursor.upto or ""
 

@@ -1,4 +1,4 @@
--- Keep a request until it is seen through. It takes the place of an earlier one about the same subscription.
+-- Keep a request until its callback has answered. It replaces an earlier request about the same subscription.
 -- KEYS see keys.lua
 -- ARGV 1 JSON: subscription, request, most (requests to keep)
 -- Returns 1, or 0 if there are too many.

@@ -1,10 +1,10 @@
--- The beginning of every WebSub script: the shard's keys under their names, and what several scripts do with them.
+-- The beginning of every WebSub script: names for the shard's keys, and functions that several scripts use.
 -- KEYS 1 subscriptions  2 topics  3 leases  4 due  5 states  6 requests  7 requests due  8 cursor
 -- ARGV 1 JSON; what it holds, and what is returned, stands in each script.
 -- Returns nothing of its own.
--- A state is {sent: digest of what the subscription was last sent, failures: attempts that failed since, not_before: it
--- is sent nothing earlier (ms), is_slow: its last attempt was slow, token: who has it in hand, again: its feed was marked
--- meanwhile}. A topic's member is the feed's path, a line feed, and the subscription.
+-- A state is {sent: digest of the feed that was last sent, failures: attempts that failed since, not_before: nothing is
+-- sent earlier (ms), is_slow: the last attempt was slow, token: of the lease, again: the feed was marked during the
+-- lease}. A member of topics is the feed's path, a line feed, and the subscription.
 local argument = cjson.decode(ARGV[1])
 local subscriptions, topics, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local states, requests, requests_due, cursor = KEYS[5], KEYS[6], KEYS[7], KEYS[8]

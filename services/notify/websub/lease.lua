@@ -1,9 +1,9 @@
--- Put subscriptions that are due into one worker's hand, and end those whose lease is over.
+-- Lease subscriptions that are due to one process, and end the subscriptions that have expired.
 -- KEYS see keys.lua
--- ARGV 1 JSON: token, lease_ms, quick and slow (most quick and slow ones to take), again_ms (when a slow one is looked
---      at again for which there is no room)
+-- ARGV 1 JSON: token, lease_ms, quick and slow (most to lease of quick and of slow ones), again_ms (when a slow one is
+--      looked at again for which there is no slot)
 -- Returns {now, when the next one is due or -1, then five for each: subscription, record, sent, failures, is it slow}.
--- One that a worker was lost with is due again when its time in hand is over, and that counts as a failure.
+-- A subscription whose process died is due again when the lease has expired, and that counts as a failure.
 for _, id in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do forget(id) end
 
 local room = {quick = argument.quick, slow = argument.slow}
@@ -11,7 +11,7 @@ local taken = {}
 
 local function take(id, record, state)
   if state.token then state.failures = (state.failures or 0) + 1 end
-  -- What is marked up to now is seen by this attempt: it reads the feed later.
+  -- This attempt reads the feed later, so it sees every change that was marked until now.
   state.token, state.again = argument.token, nil
   keep_state(id, state)
   redis.call('ZADD', due, now + argument.lease_ms, id)
@@ -20,7 +20,7 @@ local function take(id, record, state)
   end
 end
 
--- Some more are looked at than there is room for quick ones, so that slow ones do not stand before them for long.
+-- 32 more than the quick slots are looked at, so that slow subscriptions do not hold up quick ones for long.
 for _, id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, room.quick + 32)) do
   local record = redis.call('HGET', subscriptions, id)
   if not record or tonumber(redis.call('ZSCORE', leases, id) or 0) <= now then

@@ -1,9 +1,9 @@
--- Mark everybody who wants one of these feeds as due, and move the cursor past the entries that named them, both or
--- neither. Whoever waits for its next attempt is due at once, a second after its last one at the earliest.
+-- Mark the subscriptions to these feeds as due, and move the cursor past the entries that name the feeds: both or
+-- neither. A subscription that waits for its next attempt is due at once, or a second after its last attempt.
 -- KEYS see keys.lua
--- ARGV 1 JSON: seen and after (the cursor as it was seen and the one after it; left out for marks that come from no
---      entry: those leave whoever waits waiting), paths
--- Returns how many were marked, or -1 if the cursor moved meanwhile: nothing was written.
+-- ARGV 1 JSON: seen and after (the cursor before and after this step; left out for marks that come from no entry:
+--      they do not shorten the wait for a next attempt), paths
+-- Returns how many were marked; or -1 if the cursor has moved, and nothing was written.
 local from_log = argument.seen ~= nil
 if from_log then
   if (redis.call('GET', cursor) or '0-0') ~= argument.seen then return -1 end

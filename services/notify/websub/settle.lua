@@ -1,8 +1,8 @@
--- Settle an attempt; what the token no longer holds is left alone, so a late settle does nothing.
+-- Settle an attempt. If the token differs nothing is done, so a late settle changes nothing.
 -- KEYS see keys.lua  9 attempts
--- ARGV 1 JSON: subscription, token, verdict (done, retry, ended), wait_ms (retry), spacing_ms (in which it is sent
---      nothing more), failures (since), digest (of what it was sent, '' for nothing), is_slow (left out where
---      it is not known), attempt ('' for none), attempts_kept, attempts_kept_ms
+-- ARGV 1 JSON: subscription, token, verdict (done, retry, ended), wait_ms (retry), spacing_ms (in which nothing
+--      more is sent), failures (since the last success), digest (of the feed that was sent, or ''), is_slow (left out
+--      if it is not known), attempt ('' for none), attempts_kept, attempts_kept_ms
 -- Returns 1, or 0 if nothing was done.
 local id, verdict = argument.subscription, argument.verdict
 local state = state_of(id)

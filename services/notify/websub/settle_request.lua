@@ -1,7 +1,8 @@
--- Do what a request asks for, or end it, unless another has taken its place meanwhile.
+-- Carry out a request or end it, unless another request has replaced it.
 -- KEYS see keys.lua
--- ARGV 1 JSON: subscription, request (as it was taken), verdict (subscribe, unsubscribe, drop, retry), wait_ms (retry),
---      record (of the subscription) and expires_ms (subscribe), digest (of what the subscriber can be taken to have)
+-- ARGV 1 JSON: subscription, request (as it was leased), verdict (subscribe, unsubscribe, drop, retry), wait_ms
+--      (retry), record (of the subscription) and expires_ms (subscribe), digest (of the feed that the subscriber is
+--      assumed to have)
 -- Returns 1, or 0 if nothing was done.
 local id, verdict = argument.subscription, argument.verdict
 if redis.call('HGET', requests, id) ~= argument.request then return 0 end

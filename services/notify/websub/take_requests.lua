@@ -1,6 +1,6 @@
--- Put due requests into one worker's hand. The request itself, with its count of attempts, is the token.
+-- Lease due requests to one process. The record of the request, which counts its attempts, is the token.
 -- KEYS see keys.lua
--- ARGV 1 JSON: lease_ms, most (requests to take)
+-- ARGV 1 JSON: lease_ms, most (requests to lease)
 -- Returns {now, when the next one is due or -1, subscription, request, ...}.
 local taken = {}
 for _, id in ipairs(redis.call('ZRANGE', requests_due, '-inf', now, 'BYSCORE', 'LIMIT', 0, argument.most)) do
