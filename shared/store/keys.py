@@ -5,8 +5,6 @@ Names carry a hash tag, so that on a Redis Cluster everything one script touches
 and its streams, `{d0}`, `{d1}`, … for the delivery shards.
 """
 
-from dataclasses import dataclass
-
 from shared.model.ids import EventId, ItemId, SubscriptionId
 from shared.model.listings import Listing
 
@@ -129,113 +127,72 @@ def console_sign_ins(who: str) -> str:
     return f"{{site}}:console-sign-ins:{who}"
 
 
-@dataclass(frozen=True)
 class Shard:
-    """The keys of one delivery shard; a subscription lives in one."""
+    """The keys of one delivery shard; a subscription lives in one. Shards of one number are equal."""
 
-    number: int
-
-    def _key(self, rest: str) -> str:
-        return f"{{d{self.number}}}:{rest}"
-
-    @property
-    def cursor(self) -> str:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._tag = tag = f"{{d{number}}}"
+        self.cursor = f"{tag}:cursor"
         """Hash: how far into the log this shard has fanned out."""
-        return self._key("cursor")
-
-    @property
-    def subscriptions(self) -> str:
+        self.subscriptions = f"{tag}:subscriptions"
         """Hash, subscription id to its JSON."""
-        return self._key("subscriptions")
-
-    @property
-    def version(self) -> str:
+        self.version = f"{tag}:subscriptions-version"
         """Counter, raised by every change of a subscription of this shard."""
-        return self._key("subscriptions-version")
-
-    @property
-    def changes(self) -> str:
+        self.changes = f"{tag}:subscriptions-changes"
         """Sorted set of the subscriptions changed last, by the version that the change made; the newest thousand."""
-        return self._key("subscriptions-changes")
-
-    @property
-    def due(self) -> str:
+        self.due = f"{tag}:due"
         """Sorted set of the subscriptions to look at for something to do, by when (milliseconds)."""
-        return self._key("due")
+        self.replays = f"{tag}:replays"
+        """Hash, id of a replay to its JSON."""
+        self.dead_letters = f"{tag}:dead-letters"
+        """Stream of the deliveries that were given up."""
+        self.websub_subscriptions = f"{tag}:websub-subscriptions"
+        """Hash, id of a subscription to a feed to its JSON, of those whose intent is verified."""
+        self.websub_topics = f"{tag}:websub-topics"
+        """Sorted set in which a feed's path, a line feed and a subscription's id make a member: who wants the feed."""
+        self.websub_leases = f"{tag}:websub-leases"
+        """Sorted set of the subscriptions to feeds, by when they end (milliseconds)."""
+        self.websub_due = f"{tag}:websub-due"
+        """Sorted set of the subscriptions to look at because their feed may have changed, by when (milliseconds)."""
+        self.websub_states = f"{tag}:websub-states"
+        """Hash, id of a subscription to a feed to what it was last sent and who has it in hand."""
+        self.websub_requests = f"{tag}:websub-requests"
+        """Hash, id of a subscription to the last request about it that its callback has not confirmed."""
+        self.websub_requests_due = f"{tag}:websub-requests-due"
+        """Sorted set of the requests to see through, by when (milliseconds)."""
+        self.websub_cursor = f"{tag}:websub-cursor"
+        """The last entry of the log whose feeds are marked."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shard) and other.number == self.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
 
     def endpoint(self, subscription: SubscriptionId) -> str:
         """Hash: since when the endpoint has failed everything, and not before when it may be sent more."""
-        return self._key(f"endpoint:{subscription}")
+        return f"{self._tag}:endpoint:{subscription}"
 
     def ready(self, subscription: SubscriptionId) -> str:
         """List of deliveries never tried, in log order."""
-        return self._key(f"ready:{subscription}")
+        return f"{self._tag}:ready:{subscription}"
 
     def later(self, subscription: SubscriptionId) -> str:
         """Sorted set of deliveries to try again, by when (milliseconds)."""
-        return self._key(f"later:{subscription}")
+        return f"{self._tag}:later:{subscription}"
 
     def leased(self, subscription: SubscriptionId) -> str:
         """Sorted set of deliveries in some worker's hand, by when its lease ends (milliseconds)."""
-        return self._key(f"leased:{subscription}")
+        return f"{self._tag}:leased:{subscription}"
 
     def deliveries(self, subscription: SubscriptionId) -> str:
         """Hash, delivery id to its state, of the deliveries that are not settled."""
-        return self._key(f"deliveries:{subscription}")
+        return f"{self._tag}:deliveries:{subscription}"
 
     def attempts(self, subscription: SubscriptionId) -> str:
         """Stream of the subscription's last attempts."""
-        return self._key(f"attempts:{subscription}")
-
-    @property
-    def replays(self) -> str:
-        """Hash, id of a replay to its JSON."""
-        return self._key("replays")
-
-    @property
-    def dead_letters(self) -> str:
-        """Stream of the deliveries that were given up."""
-        return self._key("dead-letters")
-
-    @property
-    def websub_subscriptions(self) -> str:
-        """Hash, id of a subscription to a feed to its JSON, of those whose intent is verified."""
-        return self._key("websub-subscriptions")
-
-    @property
-    def websub_topics(self) -> str:
-        """Sorted set in which a feed's path, a line feed and a subscription's id make a member: who wants the feed."""
-        return self._key("websub-topics")
-
-    @property
-    def websub_leases(self) -> str:
-        """Sorted set of the subscriptions to feeds, by when they end (milliseconds)."""
-        return self._key("websub-leases")
-
-    @property
-    def websub_due(self) -> str:
-        """Sorted set of the subscriptions to look at because their feed may have changed, by when (milliseconds)."""
-        return self._key("websub-due")
-
-    @property
-    def websub_states(self) -> str:
-        """Hash, id of a subscription to a feed to what it was last sent and who has it in hand."""
-        return self._key("websub-states")
-
-    @property
-    def websub_requests(self) -> str:
-        """Hash, id of a subscription to the last request about it that its callback has not confirmed."""
-        return self._key("websub-requests")
-
-    @property
-    def websub_requests_due(self) -> str:
-        """Sorted set of the requests to see through, by when (milliseconds)."""
-        return self._key("websub-requests-due")
-
-    @property
-    def websub_cursor(self) -> str:
-        """The last entry of the log whose feeds are marked."""
-        return self._key("websub-cursor")
+        return f"{self._tag}:attempts:{subscription}"
 
 
 def delivery_tally(shard: Shard, event: EventId) -> str:
