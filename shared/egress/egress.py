@@ -12,7 +12,7 @@ from shared.egress.address_classes import Network
 from shared.egress.address_guard import AddressGuard
 from shared.egress.connection_pool import ConnectionPool
 from shared.egress.dialer import Dialer, Origin, origin_of
-from shared.egress.http_connection import Answer, Disconnected, HttpConnection, NoAnswer
+from shared.egress.http_connection import Disconnected, HttpAnswer, HttpConnection, NoAnswer
 from shared.egress.name_resolver import NameResolver
 
 
@@ -24,7 +24,7 @@ class Egress:
         self._pool = pool
         self._deadline_seconds = deadline.total_seconds()
 
-    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """
         Return what the endpoint answers, within one deadline for everything. Raises NoAnswer.
 
@@ -35,12 +35,12 @@ class Egress:
         head = _head("POST", url, origin, {**headers, "Content-Length": str(len(body))})
         return await self._in_time(origin, head + body)
 
-    async def get(self, url: URL, headers: Mapping[str, str]) -> Answer:
+    async def get(self, url: URL, headers: Mapping[str, str]) -> HttpAnswer:
         """Like `post`, with GET."""
         origin = origin_of(url)
         return await self._in_time(origin, _head("GET", url, origin, headers))
 
-    async def _in_time(self, origin: Origin, request: bytes) -> Answer:
+    async def _in_time(self, origin: Origin, request: bytes) -> HttpAnswer:
         ends_at = time.monotonic() + self._deadline_seconds
         try:
             kept = self._pool.take(origin)
@@ -53,7 +53,7 @@ class Egress:
         except TimeoutError as error:
             raise NoAnswer("timeout", f"no answer within {self._deadline_seconds:g} s") from error
 
-    async def _exchange(self, connection: HttpConnection, origin: Origin, request: bytes, ends_at: float) -> Answer:
+    async def _exchange(self, connection: HttpConnection, origin: Origin, request: bytes, ends_at: float) -> HttpAnswer:
         # A process that was suspended finds expired timers and open connections at the same moment. Without this check
         # it could send a delivery whose lease has ended, and which another worker has sent since. `loop.time()` does
         # not advance within a callback; the monotonic clock does.

@@ -36,7 +36,7 @@ class Disconnected(NoAnswer):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """
     An HTTP response; header names are in lower case.
 
@@ -54,7 +54,7 @@ class HttpConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[HttpAnswer] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._is_hastened = False
         self._received = 0
@@ -65,7 +65,7 @@ class HttpConnection(asyncio.Protocol):
         """Whether the last answer was complete and the connection is open, so that it can take another request."""
         return self._is_whole and self._transport is not None and not self._transport.is_closing()
 
-    async def exchange(self, request: bytes, seconds: float) -> Answer:
+    async def exchange(self, request: bytes, seconds: float) -> HttpAnswer:
         """
         Write the request and return its answer. If the time is up after the head, return it with a part of the body.
 
@@ -181,7 +181,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _succeed(self) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
+            self._answer.set_result(HttpAnswer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
 
     def _fail_too_large(self) -> None:
         self._fail(NoAnswer("too_large", "the answer's header is too long"))

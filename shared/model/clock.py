@@ -19,6 +19,11 @@ def to_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
+def span_ms(span: timedelta) -> int:
+    """Return the whole milliseconds of a span."""
+    return span // _MILLISECOND
+
+
 def from_ms(milliseconds: int) -> datetime:
     """Return the UTC moment of `milliseconds` since the epoch."""
     seconds, rest = divmod(milliseconds, 1000)

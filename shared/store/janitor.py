@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
+from shared.model.clock import span_ms
 from shared.runtime.background import repeated
 from shared.store import keys
 from shared.store.scripts import Script
@@ -47,7 +48,7 @@ class Janitor:
 
     async def tidy(self) -> int:
         """Trim the stream and return how many entries were removed."""
-        keep_ms = int(self._retention.keep.total_seconds() * 1000)
+        keep_ms = span_ms(self._retention.keep)
         floor = await self._passed() if self._passed else "+"
         removed = 0
         while floor is not None:
@@ -59,6 +60,6 @@ class Janitor:
             if count < _TRIM_AT_ONCE:
                 break
         for group in self._retention.groups:
-            reap_ms = int(_REAP_AFTER.total_seconds() * 1000)
+            reap_ms = span_ms(_REAP_AFTER)
             await self._reap([self._retention.stream], {"group": group, "idle_ms": reap_ms})
         return removed

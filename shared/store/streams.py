@@ -25,6 +25,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from redis.typing import StreamIdT
 
+from shared.model.clock import span_ms
 from shared.model.errors import Unavailable
 from shared.runtime.background import GRACE_SECONDS, cancelled
 from shared.store.redis_client import connect
@@ -107,7 +108,7 @@ class StreamConsumer:
                 self._stream,
                 group=self._group,
                 consumer=self._name,
-                min_idle_time=int(self._claim_after.total_seconds() * 1000),
+                min_idle_time=span_ms(self._claim_after),
                 polling_interval=500,
             ),
             ack_policy=AckPolicy.MANUAL,

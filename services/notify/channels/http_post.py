@@ -9,12 +9,12 @@ from importlib.metadata import version
 from yarl import URL
 
 from services.notify.model.delivery import LONGEST_RETRY_AFTER, GiveUp, Outcome, Success, TryAgain
-from shared.egress.http_connection import Answer, NoAnswer
+from shared.egress.http_connection import HttpAnswer, NoAnswer
 
 USER_AGENT = f"Clarion/{version('clarion')}"
 _ANSWER_KEPT_BYTES = 4096
 
-Post = Callable[[URL, Mapping[str, str], bytes], Awaitable[Answer]]
+Post = Callable[[URL, Mapping[str, str], bytes], Awaitable[HttpAnswer]]
 SendResult = tuple[Outcome, str]
 """The outcome of one send, and the beginning of the answer if the send failed."""
 

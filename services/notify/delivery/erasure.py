@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from services.notify.delivery.dead_letters import DeadDeliveries
 from services.notify.subscriptions.store import ShardMirror, SubscriptionStore
-from shared.model.clock import store_now, to_ms
+from shared.model.clock import span_ms, store_now, to_ms
 from shared.model.ids import EventId, ItemId, SubscriptionId, event_id
 from shared.runtime.background import background, repeated
 from shared.store import keys
@@ -57,7 +57,7 @@ class DeliveryEraser:
         self._redis = redis
         self._store = store
         self._dead = DeadDeliveries(redis, store)
-        self._longest_attempt_ms = longest_attempt // timedelta(milliseconds=1)
+        self._longest_attempt_ms = span_ms(longest_attempt)
         self._script = Script(redis, __name__, "forget_deliveries.lua")
         self._done_once: set[str] = set()
 

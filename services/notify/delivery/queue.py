@@ -22,6 +22,7 @@ from services.notify.model.delivery import (
     TryAgain,
 )
 from services.notify.model.subscription import Subscription
+from shared.model.clock import span_ms
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard, delivery_tally
 from shared.store.scripts import Call, Script, lua_places, run
@@ -102,23 +103,19 @@ class QueueRules:
         """Return the arguments of settle.lua that are the same for every shard."""
         return {
             "attempts_kept": ATTEMPTS_KEPT,
-            "attempts_kept_ms": _ms(ATTEMPTS_KEPT_FOR),
+            "attempts_kept_ms": span_ms(ATTEMPTS_KEPT_FOR),
             "failures_to_open": FAILURES_TO_OPEN,
-            "open_first_ms": _ms(self.open_first),
-            "open_most_ms": _ms(self.open_most),
-            "dead_letters_kept_ms": _ms(self.keep_dead_letters),
+            "open_first_ms": span_ms(self.open_first),
+            "open_most_ms": span_ms(self.open_most),
+            "dead_letters_kept_ms": span_ms(self.keep_dead_letters),
         }
-
-
-def _ms(duration: timedelta) -> int:
-    return int(duration.total_seconds() * 1000)
 
 
 class DeliveryQueue:
     """Runs turns: every script of a turn, for all shards, in one round trip."""
 
     def __init__(self, redis: Redis, rules: QueueRules) -> None:
-        self._lease_ms = _ms(rules.lease_for)
+        self._lease_ms = span_ms(rules.lease_for)
         self._settling = rules.settling()
         # Tokens are unlike those of any other process, and unlike each other.
         self._process = secrets.token_hex(6)
@@ -170,7 +167,7 @@ class DeliveryQueue:
             "each": turn.each,
             "heads": _HEADS,
             "attempts_kept": ATTEMPTS_KEPT,
-            "attempts_kept_ms": _ms(ATTEMPTS_KEPT_FOR),
+            "attempts_kept_ms": span_ms(ATTEMPTS_KEPT_FOR),
             "endpoints": [query.to_json() for query in turn.queries],
         }
         return Call(self._lease_script, lease_keys, argument)
@@ -190,13 +187,13 @@ def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
             verdict = "done"
         case Retry(wait):
             verdict = "retry"
-            wait_ms = _ms(wait)
+            wait_ms = span_ms(wait)
         case Burial():
             verdict = "dropped"
         case HandBack():
             verdict = "returned"
     if isinstance(one.attempt.outcome, TryAgain) and one.attempt.outcome.retry_after is not None:
-        left_alone_ms = _ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
+        left_alone_ms = span_ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
     state = "" if verdict == "done" else one.delivery.to_json()
     delivery = one.delivery
     attempt = one.attempt.to_json(delivery.id, delivery.event_id, delivery.event_type, delivery.log_id)

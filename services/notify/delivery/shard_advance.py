@@ -16,6 +16,7 @@ from services.notify.model.filter import Candidate, candidate
 from services.notify.model.log_position import Cursor, is_before
 from services.notify.model.subscription import Subscription
 from services.notify.subscriptions.store import CHANGES_REMEMBERED, ShardMirror, SubscriptionStore, cursor_fields
+from shared.model.clock import span_ms
 from shared.model.errors import NotFound
 from shared.model.ids import LogId, SubscriptionId
 from shared.model.stream_id import StreamId
@@ -84,7 +85,7 @@ class ShardAdvance:
     ) -> None:
         """`tallies_kept` is how long the counts of an event's deliveries are kept."""
         self._store = store
-        self._tallies_kept_ms = int(tallies_kept.total_seconds() * 1000)
+        self._tallies_kept_ms = span_ms(tallies_kept)
         self._event_log = event_log
         self._fan_out = Script(redis, __name__, "fan_out.lua")
 

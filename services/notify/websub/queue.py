@@ -18,13 +18,14 @@ from services.notify.delivery.queue import ATTEMPTS_KEPT, ATTEMPTS_KEPT_FOR
 from services.notify.model.delivery import Lease
 from services.notify.model.subscription import shard_number
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription, script_keys
+from shared.model.clock import span_ms
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
 from shared.store.scripts import Call, Script, run
 
 # A slow subscription for which there is no slot is looked at again after this time.
 _AGAIN_MS = 250
-_ATTEMPTS_KEPT_MS = int(ATTEMPTS_KEPT_FOR.total_seconds() * 1000)
+_ATTEMPTS_KEPT_MS = span_ms(ATTEMPTS_KEPT_FOR)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class _ShardedQueue(ABC, Generic[_LeaseT, _SettlementT]):
         self._redis = redis
         self._shards = tuple(shards)
         self._busy = set(shards)
-        self._lease_ms = _ms(lease_for)
+        self._lease_ms = span_ms(lease_for)
         self._next = 0.0
         # Tokens are unlike those of any other process, and unlike each other.
         self._process = secrets.token_hex(6)
@@ -165,8 +166,8 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
             "subscription": one.lease.endpoint,
             "token": one.lease.token,
             "verdict": one.verdict,
-            "wait_ms": _ms(one.wait),
-            "spacing_ms": _ms(one.spacing),
+            "wait_ms": span_ms(one.wait),
+            "spacing_ms": span_ms(one.spacing),
             "failures": one.failures,
             "digest": one.digest,
             "attempt": one.attempt_line,
@@ -209,7 +210,7 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
             "subscription": one.lease.endpoint,
             "request": one.lease.token,
             "verdict": one.verdict,
-            "wait_ms": _ms(one.wait),
+            "wait_ms": span_ms(one.wait),
             "digest": one.lease.request.digest,
         }
         if one.record is not None:
@@ -226,7 +227,3 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
         for raw in leased[1::2]:
             request = FeedRequest.model_validate_json(raw)
             yield RequestLease(request.id, raw, request.attempts, request, now_ms)
-
-
-def _ms(wait: timedelta) -> int:
-    return int(wait.total_seconds() * 1000)

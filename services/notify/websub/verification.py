@@ -13,11 +13,11 @@ from services.notify.channels.http_post import USER_AGENT
 from services.notify.delivery.attempts_in_flight import AttemptMaker
 from services.notify.websub.queue import RequestLease, RequestSettlement
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
-from shared.egress.http_connection import Answer, NoAnswer
+from shared.egress.http_connection import HttpAnswer, NoAnswer
 
 log = structlog.get_logger()
 
-Get = Callable[[URL, Mapping[str, str]], Awaitable[Answer]]
+Get = Callable[[URL, Mapping[str, str]], Awaitable[HttpAnswer]]
 
 # A callback that does not answer is asked this many times more. Any answer is final (section 5.3.1).
 _REPETITIONS = 3
@@ -119,5 +119,5 @@ def _with_query(callback: str, added: Mapping[str, str]) -> URL:
     return URL(f"{callback}{'&' if '?' in callback else '?'}{urlencode(added)}", encoded=True)
 
 
-def _is_success(answer: Answer) -> bool:
+def _is_success(answer: HttpAnswer) -> bool:
     return 200 <= answer.status < 300

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, assert_never
 
 from redis.asyncio import Redis
@@ -22,7 +22,7 @@ from services.render.pages.kinds import (
 from services.render.pages.months import LastPlaces, last_of, month_key
 from services.render.pages.public_items import PublicItems
 from services.render.pages.ticks import NEWS_AGE, last_tick
-from shared.model.clock import from_ms
+from shared.model.clock import from_ms, span_ms
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
 from shared.model.listings import Listing
@@ -127,7 +127,7 @@ class ListReader:
                 return _PageQueries([(None, [places])], [listing], ARCHIVE_PLACES)
             case NewsSitemap():
                 homes = [Listing(lang, "home") for lang in self._site.languages]
-                since = tick - NEWS_AGE // timedelta(milliseconds=1)
+                since = tick - span_ms(NEWS_AGE)
                 queries = [_RangeQuery(keys.newest(home), NEWEST_IN_NEWS, since) for home in homes]
                 return _PageQueries([(None, queries)], homes, NEWEST_IN_NEWS)
             case _:

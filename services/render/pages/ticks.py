@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 from redis.asyncio import Redis
 
-from shared.model.clock import store_now, to_ms
+from shared.model.clock import span_ms, store_now, to_ms
 from shared.runtime.background import repeated
 from shared.store import keys
 from shared.store.scripts import Script
@@ -39,7 +39,7 @@ class Ticker:
 
     async def tick(self) -> None:
         """Write a tick if the last one is old enough, and rewrite the pages if the tick is new."""
-        step = TICK // timedelta(milliseconds=1)
+        step = span_ms(TICK)
         due = to_ms(await store_now(self._redis)) // step * step
         tick = int(await self._advance([keys.TICK], {"due_ms": due}))
         if tick != self._shown:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
+from shared.model.clock import span_ms
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
 from shared.model.items import Revision
 from shared.model.listings import Listing
@@ -117,7 +118,7 @@ class Announcer:
 
     def __init__(self, redis: Redis, receipts_kept: timedelta = timedelta(days=30)) -> None:
         self._script = Script(redis, __name__, "announce.lua")
-        self._receipts_kept_ms = _ms(receipts_kept)
+        self._receipts_kept_ms = span_ms(receipts_kept)
 
     async def announce(self, announcements: Sequence[Announcement], age: BatchAge = _JUST_NOW) -> int:
         """
@@ -133,8 +134,8 @@ class Announcer:
             script_keys += [keys.item(item_id), keys.rendered(item_id), keys.receipts(item_id)]
         argument = {
             "group": keys.RENDER_GROUP,
-            "rendered_ms": _ms(age.rendered),
-            "visible_ms": _ms(age.visible),
+            "rendered_ms": span_ms(age.rendered),
+            "visible_ms": span_ms(age.visible),
             "receipts_kept_ms": self._receipts_kept_ms,
             "revisions_kept": REVISIONS_KEPT,
             "announcements": [_spelled(one) for one in announcements],
@@ -153,7 +154,3 @@ def _spelled(one: Announcement) -> Mapping[str, str]:
         "reason": one.reason,
         "files": one.shown.to_json() if one.told else "",
     }
-
-
-def _ms(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)

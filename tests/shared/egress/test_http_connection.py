@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from shared.egress.http_connection import Answer, Disconnected, HttpConnection, NoAnswer
+from shared.egress.http_connection import Disconnected, HttpAnswer, HttpConnection, NoAnswer
 from tests.notify.factories import eventually
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
@@ -51,7 +51,7 @@ def answering(*answers: bytes, then_close: bool = False) -> Serve:
     return serve
 
 
-async def exchanged(serve: Serve) -> tuple[Answer, bool]:
+async def exchanged(serve: Serve) -> tuple[HttpAnswer, bool]:
     async with connected(serve) as connection:
         answer = await connection.exchange(REQUEST, PATIENCE_SECONDS)
         return answer, connection.can_be_kept
