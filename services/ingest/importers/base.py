@@ -157,19 +157,13 @@ def slug(name: str | None) -> str | None:
 
 
 def moment(text: str | None) -> str | None:
-    """Return the moment in ISO 8601 with its offset, UTC unless it has one. Raises ValueError for another text."""
-    if not text or not text.strip():
-        return None
-    parsed = datetime.fromisoformat(text.strip())
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).isoformat()
-
-
-def moment_if_any(text: str | None) -> str | None:
-    """Return the moment, or the text itself where it is none: then the service says what is wrong with it."""
+    """Return the moment in ISO 8601, in UTC unless it has an offset. The service refuses a text that is no moment."""
+    text = (text or "").strip()
     try:
-        return moment(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
-        return text
+        return text or None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).isoformat()
 
 
 def with_whole_links(markup: str, base: str | None) -> str:

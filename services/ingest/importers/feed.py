@@ -128,7 +128,7 @@ def _json_item(item: Any, origin: str, defaults: Defaults, base_url: str | None)
             "summary": base.summary(item.get("summary")),
             "body": base.clean(body),
             "body_format": "html" if markup else "text",
-            "published_at": base.moment_if_any(item.get("date_published")),
+            "published_at": base.moment(item.get("date_published")),
             "tags": base.tags(names),
             "authors": [base.one_line(one.get("name")) for one in authors if one.get("name")],
             **(enclosed | ({"images": pictures} if pictures else {})),

@@ -62,7 +62,7 @@ def _entry(entry: etree._Element, defaults: Defaults) -> SourceEntry:
             "summary": base.summary(entry.findtext(_excerpt_tag(entry))),
             "body": base.clean(entry.findtext(_CONTENT) or "") or "<p></p>",
             "body_format": "html",
-            "published_at": None if written in ("", _NEVER_SET) else base.moment_if_any(written),
+            "published_at": None if written in ("", _NEVER_SET) else base.moment(written),
             "tags": base.tags([one.text or "" for one in categories if one.get("domain") == "post_tag"]),
             "authors": [name for name in [base.one_line(entry.findtext(_CREATOR))] if name],
             "slug": base.slug(_wordpress(entry, "post_name")),
