@@ -15,6 +15,12 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class _Identity(_Answer):
+    id: ItemId
+    source: str
+    external_id: str
+
+
 class ScheduledRevision(_Answer):
     """The revision that waits beside the public one."""
 
@@ -22,18 +28,18 @@ class ScheduledRevision(_Answer):
     publish_at: datetime
 
 
-class Receipt(_Answer):
-    """The answer to an item that was sent."""
-
-    id: ItemId
-    source: str
-    external_id: str
+class _ItemState(_Identity):
     revision: int
     state: State
     url: str
     event_id: EventId | None
-    changed: bool
     scheduled: ScheduledRevision | None = None
+
+
+class Receipt(_ItemState):
+    """The answer to an item that was sent."""
+
+    changed: bool
 
     @property
     def status(self) -> int:
@@ -41,9 +47,7 @@ class Receipt(_Answer):
         return 201 if self.changed and self.revision == 1 else 200
 
 
-class SentItem(_Answer):
-    """The item as PUT takes it: fetched, changed and sent back, it is its next revision."""
-
+class _Content(_Answer):
     model_config = ConfigDict(extra="allow")
 
     lang: str
@@ -52,18 +56,23 @@ class SentItem(_Answer):
     summary: str | None
     body: str
     body_format: BodyFormat
-    published_at: datetime | None
-    publish_at: datetime | None
     tags: tuple[str, ...]
-    slug: str | None
     translation_set: str | None
-    update_type: str
     change_note: str | None
     authors: tuple[str, ...]
     place: str | None
     images: tuple[Image, ...]
     attachments: tuple[Attachment, ...]
     document: DocumentData | None
+
+
+class SentItem(_Content):
+    """The item as PUT takes it: fetched, changed and sent back, it is its next revision."""
+
+    published_at: datetime | None
+    publish_at: datetime | None
+    slug: str | None
+    update_type: str
 
     @classmethod
     def of(cls, revision: Revision) -> "SentItem":
@@ -98,17 +107,9 @@ class RevisionsAnswer(_Answer):
     next: int | None
 
 
-class ItemAnswer(_Answer):
+class ItemAnswer(_ItemState):
     """An item at its newest revision."""
 
-    id: ItemId
-    source: str
-    external_id: str
-    revision: int
-    state: State
-    url: str
-    event_id: EventId | None
-    scheduled: ScheduledRevision | None = None
     accepted_at: datetime
     withdrawal: Withdrawal | None
     item: SentItem
@@ -122,41 +123,19 @@ class PreviewLink(_Answer):
     expires_at: datetime
 
 
-class Erasure(_Answer):
+class Erasure(_Identity):
     """An item that is erased, or will be (202) as soon as subscribers have been told."""
 
-    id: ItemId
-    source: str
-    external_id: str
     erased: bool
 
 
-class ListedItem(_Answer):
+class ListedItem(_Content, _Identity):
     """An item as its readers see it."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: ItemId
-    source: str
-    external_id: str
     revision: int
     url: str
-    lang: str
-    section: str
-    title: str
-    summary: str | None
-    body: str
-    body_format: BodyFormat
     published_at: datetime
     released_at: datetime
-    tags: tuple[str, ...]
-    translation_set: str | None
-    change_note: str | None
-    authors: tuple[str, ...]
-    place: str | None
-    images: tuple[Image, ...]
-    attachments: tuple[Attachment, ...]
-    document: DocumentData | None
     content_sha256: str
 
     @classmethod
@@ -228,16 +207,13 @@ class DeliveryCount(_Answer):
     last_at: datetime | None
 
 
-class Timeline(_Answer):
+class Timeline(_Identity):
     """
     How far a revision of an item has come: its publication receipt.
 
     It is kept of the newest twenty revisions, for as long as the log keeps their events.
     """
 
-    id: ItemId
-    source: str
-    external_id: str
     state: State
     revision: int
     """The item's newest."""
