@@ -1,7 +1,6 @@
 """What every test may ask for: a real server, settings, and a whole Clarion on a free port."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from services.dev.embedded_store import embedded_redis, find_server
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.embedded_cluster import EmbeddedCluster, embedded_cluster
+from tests.environment import set_environment
 from tests.factories import some_settings
 from tests.fakes import Clarion, running_clarion
 from tests.ingest_service import Ingest, running_ingest
@@ -26,18 +26,7 @@ hypothesis.settings.load_profile("clarion")
 
 
 def pytest_configure() -> None:
-    """
-    Run every store with the server that CLARION_TEST_SERVER names: `wheel`, or a program such as `redis-server`.
-
-    Without it the tests run with the server that `clarion dev` would take. Processes that tests start inherit PATH.
-    """
-    wanted = os.environ.get("CLARION_TEST_SERVER")
-    if wanted is None:
-        return
-    program = find_server("") if wanted == "wheel" else Path(shutil.which(wanted) or wanted)
-    os.environ["PATH"] = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-    if find_server(os.environ["PATH"]) != program:
-        raise pytest.UsageError(f"CLARION_TEST_SERVER: {program} is not there, is too old, or lies beside another one")
+    set_environment()
 
 
 def pytest_report_header() -> str:
