@@ -39,9 +39,9 @@ class TraceExport:
     def __init__(self, service: str) -> None:
         named = bool(os.environ.get("OTEL_SERVICE_NAME"))
         self._provider = TracerProvider(
-            sampler=_Writes(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG") or 1)),
+            sampler=_WriteSampler(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG") or 1)),
             resource=Resource.create({} if named else {"service.name": service}),
-            id_generator=_ChosenIds(),
+            id_generator=_ChosenIdGenerator(),
             shutdown_on_exit=False,
         )
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -104,7 +104,7 @@ def _ids_chosen(trace_id: int, span_id: int) -> Iterator[None]:
         _chosen.reset(token)
 
 
-class _ChosenIds(RandomIdGenerator):
+class _ChosenIdGenerator(RandomIdGenerator):
     def generate_trace_id(self) -> int:
         chosen = _chosen.get()
         return chosen[0] if chosen else super().generate_trace_id()
@@ -114,7 +114,7 @@ class _ChosenIds(RandomIdGenerator):
         return chosen[1] if chosen else super().generate_span_id()
 
 
-class _Writes(Sampler):
+class _WriteSampler(Sampler):
     """
     Keeps a share of the traces, the same in every service, because a trace's own id decides.
 

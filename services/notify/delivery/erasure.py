@@ -20,7 +20,7 @@ from shared.model.clock import span_ms, store_now, to_ms
 from shared.model.ids import EventId, ItemId, SubscriptionId, event_id
 from shared.runtime.background import background, repeated
 from shared.store import keys
-from shared.store.scripts import Call, Script, run
+from shared.store.scripts import Script, ScriptCall, run_scripts
 
 log = structlog.get_logger()
 
@@ -101,5 +101,5 @@ class DeliveryEraser:
         for one in some:
             shard = mirror.shard
             own = (shard.ready(one), shard.later(one), shard.deliveries(one), shard.attempts(one))
-            calls.append(Call(self._script, [shard.due, *own], {"subscription": one, "events": events}))
-        return sum(await run(self._redis, calls))
+            calls.append(ScriptCall(self._script, [shard.due, *own], {"subscription": one, "events": events}))
+        return sum(await run_scripts(self._redis, calls))

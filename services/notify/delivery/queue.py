@@ -25,7 +25,7 @@ from services.notify.model.subscription import Subscription
 from shared.model.clock import span_ms
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard, delivery_tally
-from shared.store.scripts import Call, Script, lua_places, run
+from shared.store.scripts import Script, ScriptCall, lua_places, run_scripts
 
 ATTEMPTS_KEPT = 100
 ATTEMPTS_KEPT_FOR = timedelta(days=7)
@@ -128,16 +128,16 @@ class DeliveryQueue:
         """Settle and lease in these shards. Raises RedisError; settling is idempotent, so the caller may repeat it."""
         token = f"{self._process}{next(self._count):x}"
         calls = [call for turn in turns for call in self._calls(turn, token)]
-        answers = iter(await run(self._redis, calls))
+        answers = iter(await run_scripts(self._redis, calls))
         return [_read(turn, token, answers) for turn in turns]
 
-    def _calls(self, turn: ShardTurn, token: str) -> Iterable[Call]:
+    def _calls(self, turn: ShardTurn, token: str) -> Iterable[ScriptCall]:
         if turn.settlements:
             yield self._settle(turn.shard, turn.settlements)
         if turn.version is not None:
             yield self._lease(turn, turn.version, token)
 
-    def _settle(self, shard: Shard, settlements: Sequence[Settlement]) -> Call:
+    def _settle(self, shard: Shard, settlements: Sequence[Settlement]) -> ScriptCall:
         endpoints = lua_places(one.lease.endpoint for one in settlements)
         tallies = lua_places(tally for one in settlements if (tally := _tally(shard, one)))
         settle_keys = [shard.due, shard.dead_letters]
@@ -149,9 +149,9 @@ class DeliveryQueue:
             for one in settlements
         ]
         argument = {**self._settling, "subscriptions": list(endpoints), "settlements": told}
-        return Call(self._settle_script, [*settle_keys, *tallies], argument)
+        return ScriptCall(self._settle_script, [*settle_keys, *tallies], argument)
 
-    def _lease(self, turn: ShardTurn, version: int, token: str) -> Call:
+    def _lease(self, turn: ShardTurn, version: int, token: str) -> ScriptCall:
         shard = turn.shard
         lease_keys = [shard.due, shard.version]
         for query in turn.queries:
@@ -170,7 +170,7 @@ class DeliveryQueue:
             "attempts_kept_ms": span_ms(ATTEMPTS_KEPT_FOR),
             "endpoints": [query.to_json() for query in turn.queries],
         }
-        return Call(self._lease_script, lease_keys, argument)
+        return ScriptCall(self._lease_script, lease_keys, argument)
 
 
 def _tally(shard: Shard, one: Settlement) -> str:

@@ -12,7 +12,7 @@ from services.notify.websub.subscriptions import script_keys
 from shared.model.ids import LogId
 from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
-from shared.store.scripts import Call, Script, run
+from shared.store.scripts import Script, ScriptCall, run_scripts
 
 _MOVE_IDLE_SECONDS = 1.0
 
@@ -40,8 +40,8 @@ class FeedMarking:
 
     async def mark(self, path: str) -> None:
         """Mark the subscriptions to this feed, except those that wait for their next attempt."""
-        calls = [Call(self._script, script_keys(shard), {"paths": [path]}) for shard in self._shards]
-        if any(await run(self._redis, calls)):
+        calls = [ScriptCall(self._script, script_keys(shard), {"paths": [path]}) for shard in self._shards]
+        if any(await run_scripts(self._redis, calls)):
             self._on_marked()
 
     async def _worth_moving(self) -> list[tuple[Shard, bool]]:

@@ -21,7 +21,7 @@ from services.notify.websub.subscriptions import FeedRequest, FeedSubscription, 
 from shared.model.clock import span_ms
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
-from shared.store.scripts import Call, Script, run
+from shared.store.scripts import Script, ScriptCall, run_scripts
 
 # A slow subscription for which there is no slot is looked at again after this time.
 _AGAIN_MS = 250
@@ -103,7 +103,7 @@ class _ShardedQueue(ABC, Generic[_LeaseT, _SettlementT]):
         token = f"{self._process}{next(self._count):x}"
         calls = [self._settle(one, self._shard_of(one.lease.endpoint)) for one in settlements]
         calls += [self._lease(shard, token, slots) for shard in self._shards]
-        answers = (await run(self._redis, calls))[len(settlements) :]
+        answers = (await run_scripts(self._redis, calls))[len(settlements) :]
         leases: list[_LeaseT] = []
         next_in = POLL_SECONDS
         for shard, (now_ms, next_ms, *leased) in zip(self._shards, answers, strict=True):
@@ -116,13 +116,15 @@ class _ShardedQueue(ABC, Generic[_LeaseT, _SettlementT]):
     async def settle(self, settlements: Sequence[_SettlementT]) -> None:
         """Settle only. Raises RedisError."""
         if settlements:
-            await run(self._redis, [self._settle(one, self._shard_of(one.lease.endpoint)) for one in settlements])
+            await run_scripts(
+                self._redis, [self._settle(one, self._shard_of(one.lease.endpoint)) for one in settlements]
+            )
 
     @abstractmethod
-    def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> Call: ...
+    def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall: ...
 
     @abstractmethod
-    def _settle(self, one: _SettlementT, shard: Shard) -> Call: ...
+    def _settle(self, one: _SettlementT, shard: Shard) -> ScriptCall: ...
 
     @abstractmethod
     def _read(
@@ -151,7 +153,7 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
         self._lease_script = Script(redis, __name__, "lease.lua", prelude="keys.lua")
         self._settle_script = Script(redis, __name__, "settle.lua", prelude="keys.lua")
 
-    def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> Call:
+    def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall:
         argument = {
             "token": token,
             "lease_ms": self._lease_ms,
@@ -159,9 +161,9 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
             "slow": self._share(slots.free_slow, shard),
             "again_ms": _AGAIN_MS,
         }
-        return Call(self._lease_script, script_keys(shard), argument)
+        return ScriptCall(self._lease_script, script_keys(shard), argument)
 
-    def _settle(self, one: FeedSettlement, shard: Shard) -> Call:
+    def _settle(self, one: FeedSettlement, shard: Shard) -> ScriptCall:
         argument: dict[str, object] = {
             "subscription": one.lease.endpoint,
             "token": one.lease.token,
@@ -176,7 +178,7 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
         }
         if one.is_slow is not None:
             argument["is_slow"] = one.is_slow
-        return Call(self._settle_script, [*script_keys(shard), shard.attempts(one.lease.endpoint)], argument)
+        return ScriptCall(self._settle_script, [*script_keys(shard), shard.attempts(one.lease.endpoint)], argument)
 
     def _read(
         self,
@@ -201,11 +203,11 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
         self._take_script = Script(redis, __name__, "take_requests.lua", prelude="keys.lua")
         self._settle_script = Script(redis, __name__, "settle_request.lua", prelude="keys.lua")
 
-    def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> Call:  # noqa: ARG002 - a request is its own token
+    def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall:  # noqa: ARG002 - a request is its own token
         argument = {"lease_ms": self._lease_ms, "most": self._share(slots.free_quick, shard)}
-        return Call(self._take_script, script_keys(shard), argument)
+        return ScriptCall(self._take_script, script_keys(shard), argument)
 
-    def _settle(self, one: RequestSettlement, shard: Shard) -> Call:
+    def _settle(self, one: RequestSettlement, shard: Shard) -> ScriptCall:
         argument: dict[str, object] = {
             "subscription": one.lease.endpoint,
             "request": one.lease.token,
@@ -215,7 +217,7 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
         }
         if one.record is not None:
             argument |= {"record": one.record.model_dump_json(), "expires_ms": one.record.expires_ms}
-        return Call(self._settle_script, script_keys(shard), argument)
+        return ScriptCall(self._settle_script, script_keys(shard), argument)
 
     def _read(
         self,

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.store.scripts import Call, Script, run
+from shared.store.scripts import Script, ScriptCall, run_scripts
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = sorted([*ROOT.glob("services/**/*.lua"), *ROOT.glob("shared/**/*.lua")])
@@ -30,21 +30,21 @@ async def test_many_calls_answer_in_their_order_known_to_the_server_or_not(redis
     await redis.script_flush()
     await read(["{site}:hash"], {"fields": ["name"]})
 
-    calls = [Call(double, ["{site}:number"], {}), Call(read, ["{site}:hash"], {"fields": ["name"]})] * 2
+    calls = [ScriptCall(double, ["{site}:number"], {}), ScriptCall(read, ["{site}:hash"], {"fields": ["name"]})] * 2
 
-    assert await run(redis, calls) == [42, [["value"]], 42, [["value"]]]
-    assert await run(redis, []) == []
+    assert await run_scripts(redis, calls) == [42, [["value"]], 42, [["value"]]]
+    assert await run_scripts(redis, []) == []
 
 
 async def test_an_error_of_one_call_is_raised_and_the_others_are_done(redis: Redis) -> None:
     bury = Script(redis, "shared.store.dead_letters", "bury_entry.lua")
     adopt = Script(redis, "shared.store.site_record", "adopt_site.lua")
     await redis.set("{site}:text", "no stream")
-    wrong = Call(bury, ["{site}:text", "{site}:dead"], {"group": "g", "entry": "1-0", "reason": "r"})
-    right = Call(adopt, ["{site}:record"], {"fingerprint": "f", "now_ms": 1_700_000_000_000})
+    wrong = ScriptCall(bury, ["{site}:text", "{site}:dead"], {"group": "g", "entry": "1-0", "reason": "r"})
+    right = ScriptCall(adopt, ["{site}:record"], {"fingerprint": "f", "now_ms": 1_700_000_000_000})
 
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        await run(redis, [wrong, right])
+        await run_scripts(redis, [wrong, right])
 
     assert await redis.hgetall("{site}:record") == {"born": "1700000000000", "fingerprint": "f", "number": "1"}
 
