@@ -28,7 +28,7 @@ from services.notify.subscriptions.store import SubscriptionStore, settle_shard_
 from services.notify.websub.wiring import WebSub
 from shared.egress.egress import Egress, open_egress
 from shared.egress.name_resolver import NameResolver
-from shared.runtime.background import CommonStop, background
+from shared.runtime.background import CommonStop, background, repeated
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.janitor import Janitor, Retention
@@ -115,12 +115,11 @@ class Engine:
         return (
             *self.websub.running(),
             self._deliveries.running(),
-            self._log_consumer.running(),
+            background(self._log_consumer.run()),
             self._stream.running(),
-            background(self._janitor.run()),
-            self._replay_worker.running(),
-            self._disabled_notices.running(),
-            self._eraser.running(),
+            background(self._janitor.run(), self._replay_worker.run()),
+            background(repeated(self._disabled_notices.tell_all, 1.0, "notices.waiting")),
+            background(repeated(self._eraser.step, 1.0, "erasing.waiting")),
         )
 
 

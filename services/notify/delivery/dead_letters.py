@@ -1,7 +1,7 @@
 """The deliveries that were given up: the store keeps them as long as the log, so that they can be replayed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -76,11 +76,7 @@ class DeadDeliveries:
         """Return the dead letters of one delivery: several if it was replayed and given up again."""
         subscription_id = subscription_of(delivery_id)
         shard = self._store.shard_of(subscription_id)
-        letters, place = [], "-"
-        while entries := await self._redis.xrange(shard.dead_letters, min=place, count=_SCANNED_AT_ONCE):
-            letters += [one for one in _letters(shard, entries) if one.delivery.id == delivery_id]
-            place = f"({_id(entries[-1])}"
-        return letters
+        return [one async for one in self._all(shard) if one.delivery.id == delivery_id]
 
     async def forget(self, letters: "Sequence[DeadDelivery]") -> None:
         """Remove dead letters, because their deliveries are made again."""
@@ -89,13 +85,9 @@ class DeadDeliveries:
 
     async def forget_events(self, shard: Shard, events: "frozenset[EventId]") -> int:
         """Remove the dead letters of these events and return how many there were."""
-        forgotten, place = 0, "-"
-        while entries := await self._redis.xrange(shard.dead_letters, min=place, count=_SCANNED_AT_ONCE):
-            letters = [letter for letter in _letters(shard, entries) if letter.delivery.event_id in events]
-            await self.forget(letters)
-            forgotten += len(letters)
-            place = f"({_id(entries[-1])}"
-        return forgotten
+        letters = [one async for one in self._all(shard) if one.delivery.event_id in events]
+        await self.forget(letters)
+        return len(letters)
 
     async def after(self, shard: Shard, letter_id: str, count: int) -> "tuple[Sequence[DeadDelivery], str | None]":
         """Return the dead letters in the `count` entries behind `letter_id`, and the id of the last entry."""
@@ -106,15 +98,23 @@ class DeadDeliveries:
         self, shard: Shard, subscriptions: "set[SubscriptionId] | None", cursor: str | None, limit: int
     ) -> "list[DeadDelivery]":
         found: list[DeadDelivery] = []
-        place = _place_in(shard, cursor)
-        while len(found) < limit:
-            entries = await self._redis.xrevrange(shard.dead_letters, max=place, count=_SCANNED_AT_ONCE)
-            if not entries:
+        async for one in self._all(shard, _place_in(shard, cursor), newest_first=True):
+            if len(found) == limit:
                 break
-            letters = _letters(shard, entries)
-            found += [one for one in letters if subscriptions is None or one.subscription_id in subscriptions]
+            if subscriptions is None or one.subscription_id in subscriptions:
+                found.append(one)
+        return found
+
+    async def _all(self, shard: Shard, place: str = "-", *, newest_first: bool = False) -> AsyncIterator[DeadDelivery]:
+        stream = shard.dead_letters
+        while entries := await (
+            self._redis.xrevrange(stream, max=place, count=_SCANNED_AT_ONCE)
+            if newest_first
+            else self._redis.xrange(stream, min=place, count=_SCANNED_AT_ONCE)
+        ):
+            for letter in _letters(shard, entries):
+                yield letter
             place = f"({_id(entries[-1])}"
-        return found[:limit]
 
 
 def _place_in(shard: Shard, cursor: str | None) -> str:

@@ -1,7 +1,7 @@
 """Tell operators which endpoints were disabled: enqueue a delivery for each subscription to `endpoint.disabled.v1`."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -13,13 +13,10 @@ from shared.model.clock import iso, to_ms
 from shared.model.errors import NotFound
 from shared.model.events import webhook_body
 from shared.model.ids import EventId, SubscriptionId, delivery_id
-from shared.runtime.background import background, repeated
 
 log = structlog.get_logger()
 
 Enqueue = Callable[[SubscriptionId, Delivery], Awaitable[None]]
-
-_LOOK_EVERY_SECONDS = 1.0
 
 
 class DisabledNotices:
@@ -33,12 +30,6 @@ class DisabledNotices:
         self._store = store
         self._enqueue = enqueue
         self._on_enqueued = on_enqueued
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Enqueue notices while the block runs."""
-        async with background(repeated(self.tell_all, _LOOK_EVERY_SECONDS, "notices.waiting")):
-            yield
 
     async def tell_all(self) -> None:
         """Enqueue a notice for every disabled endpoint that operators have not been told of."""

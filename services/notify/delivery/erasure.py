@@ -5,9 +5,7 @@ Attempts go, too, because an endpoint's answer may repeat the content that it wa
 erasure has no content, so its deliveries stay.
 """
 
-import contextlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 
@@ -18,32 +16,12 @@ from services.notify.delivery.dead_letters import DeadDeliveries
 from services.notify.subscriptions.store import ShardMirror, SubscriptionStore
 from shared.model.clock import span_ms, store_now, to_ms
 from shared.model.ids import EventId, ItemId, SubscriptionId, event_id
-from shared.runtime.background import background, repeated
 from shared.store import keys
 from shared.store.scripts import Script, ScriptCall, run_scripts
 
 log = structlog.get_logger()
 
-_LOOK_EVERY_SECONDS = 1.0
 _AT_ONCE = 100
-
-
-@dataclass(frozen=True)
-class ErasedItem:
-    """An item of which only its stub is left; `newest` is the revision that announced the erasure."""
-
-    id: ItemId
-    newest: int
-    erased_ms: int
-
-    @property
-    def events(self) -> Sequence[EventId]:
-        """The events that have its content."""
-        return [event_id(self.id, number) for number in range(1, self.newest)]
-
-    @property
-    def field(self) -> str:
-        return f"{self.id}:{self.newest}"
 
 
 class DeliveryEraser:
@@ -59,13 +37,7 @@ class DeliveryEraser:
         self._dead = DeadDeliveries(redis, store)
         self._longest_attempt_ms = span_ms(longest_attempt)
         self._script = Script(redis, __name__, "forget_deliveries.lua")
-        self._done_once: set[str] = set()
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Work while the block runs."""
-        async with background(repeated(self.step, _LOOK_EVERY_SECONDS, "erasing.waiting")):
-            yield
+        self._erased_once: set[str] = set()
 
     async def step(self) -> None:
         """Erase every item on the list once at first, and once more when no attempt can be running any more."""
@@ -73,30 +45,29 @@ class DeliveryEraser:
         if not found:
             return
         now_ms = to_ms(await store_now(self._redis))
-        for field, erased_ms in found.items():
-            item_id, _, newest = str(field).partition(":")
-            item = ErasedItem(ItemId(item_id), int(newest), int(erased_ms))
-            is_last = now_ms - item.erased_ms > self._longest_attempt_ms
-            if is_last or item.field not in self._done_once:
-                await self._forget(item)
-                self._done_once.add(item.field)
+        for field, erased_ms in ((str(field), int(erased_ms)) for field, erased_ms in found.items()):
+            item_id, _, newest = field.partition(":")
+            is_last = now_ms - erased_ms > self._longest_attempt_ms
+            if is_last or field not in self._erased_once:
+                # The newest revision announced the erasure.
+                await self._erase(ItemId(item_id), [event_id(ItemId(item_id), one) for one in range(1, int(newest))])
+                self._erased_once.add(field)
             if is_last:
-                await self._redis.hdel(keys.ERASED, item.field)
-                self._done_once.discard(item.field)
+                await self._redis.hdel(keys.ERASED, field)
+                self._erased_once.discard(field)
 
-    async def _forget(self, item: ErasedItem) -> None:
-        events = item.events
+    async def _erase(self, item_id: ItemId, events: Sequence[EventId]) -> None:
         forgotten = 0
         for mirror in self._store.mirrors:
             await self._store.refresh(mirror)
             subscriptions = iter(list(mirror.subscriptions))
             while some := list(islice(subscriptions, _AT_ONCE)):
-                forgotten += await self._forget_in(mirror, some, events)
+                forgotten += await self._erase_in(mirror, some, events)
             forgotten += await self._dead.forget_events(mirror.shard, frozenset(events))
         if forgotten:
-            log.info("deliveries.erased", item_id=item.id, forgotten=forgotten)
+            log.info("deliveries.erased", item_id=item_id, forgotten=forgotten)
 
-    async def _forget_in(self, mirror: ShardMirror, some: Sequence[SubscriptionId], events: Sequence[EventId]) -> int:
+    async def _erase_in(self, mirror: ShardMirror, some: Sequence[SubscriptionId], events: Sequence[EventId]) -> int:
         calls = []
         for one in some:
             shard = mirror.shard

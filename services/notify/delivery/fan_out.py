@@ -3,53 +3,41 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.notify.model.delivery import Delivery
 from services.notify.model.filter import Candidate, Listener
 from services.notify.model.log_position import Cursor
-from shared.model.events import AnnouncedEvent
-from shared.model.ids import DeliveryId, LogId, SubscriptionId, delivery_id
-
-
-@dataclass(frozen=True)
-class PlannedDelivery:
-    """One event for one subscription."""
-
-    id: DeliveryId
-    subscription_id: SubscriptionId
-    log_id: LogId
-    event: AnnouncedEvent
+from shared.model.ids import delivery_id
 
 
 @dataclass(frozen=True)
 class FanOutPlan:
     """The deliveries of one step, in the order of the log, and the shard's cursor after it."""
 
-    deliveries: tuple[PlannedDelivery, ...]
+    deliveries: tuple[Delivery, ...]
     cursor: Cursor
 
 
-def plan(entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cursor, limit: int) -> FanOutPlan:
+def plan(
+    entries: Sequence[Candidate], listeners: Sequence[Listener], cursor: Cursor, limit: int, *, now_ms: int
+) -> FanOutPlan:
     """
     Return the next step of a shard: at most `limit` deliveries from `entries`, which follow the cursor in the log.
 
     `listeners` are sorted by id. So a step may end in the middle of an event, and the next step goes on there.
     """
-    deliveries: list[PlannedDelivery] = []
+    deliveries: list[Delivery] = []
     for entry in entries:
         resumed_after = cursor.upto if cursor.within == entry.log_id else None
         for listener in listeners:
             if resumed_after is not None and listener.id <= resumed_after:
                 continue
-            if not listener.wants(entry):
+            event = entry.event
+            if event is None or not listener.wants(entry):
                 continue
             if len(deliveries) == limit:
                 return FanOutPlan(tuple(deliveries), cursor)
-            deliveries.append(_planned(entry, listener.id))
+            one = delivery_id(event.id, listener.id)
+            deliveries.append(Delivery(one, event.id, event.type, entry.log_id, now_ms))
             cursor = Cursor(cursor.passed, entry.log_id, listener.id)
         cursor = Cursor(passed=entry.log_id)
     return FanOutPlan(tuple(deliveries), cursor)
-
-
-def _planned(entry: Candidate, subscription: SubscriptionId) -> PlannedDelivery:
-    if entry.event is None:
-        raise ValueError("an entry without an event has no deliveries")
-    return PlannedDelivery(delivery_id(entry.event.id, subscription), subscription, entry.log_id, entry.event)

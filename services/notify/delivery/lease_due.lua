@@ -6,17 +6,17 @@
 --      attempts_kept (for each endpoint), attempts_kept_ms,
 --      endpoints: {subscription, is it active, is it ordered, how many at a time, is it slow, most per second (0: no
 --      limit)}
--- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}, interrupted}; now is -1 if the version
+-- Returns {now, {subscription, delivery, state, ...}, {subscription, due, ...}}; now is -1 if the version
 -- has moved, and nothing was done.
 -- Fair: the endpoint that has waited longest comes first, and then goes behind all that wait. An expired lease counts
 -- as an interrupted attempt. While the circuit is open nothing is leased; after that, one delivery at a time.
 local argument = cjson.decode(ARGV[1])
-if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return {-1, {}, {}, 0} end
+if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return {-1, {}, {}} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease_end = argument.token, now + argument.lease_ms
 local budgets = {[false] = argument.quick, [true] = argument.slow}
-local leases, interrupted = {}, 0
+local leases = {}
 
 local function take_back(e)
   for _, member in ipairs(redis.call('ZRANGE', e.leased, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do
@@ -33,7 +33,6 @@ local function take_back(e)
         attempt = state.attempts, at_ms = now, duration_ms = 0, outcome = 'failed', reason = 'interrupted',
         detail = 'the worker that had it was gone', answer = ''}))
       redis.call('PEXPIRE', e.attempts, argument.attempts_kept_ms)
-      interrupted = interrupted + 1
     end
   end
 end
@@ -111,4 +110,4 @@ for _, e in ipairs(endpoints) do
     look_again_at(e)
   end
 end
-return {now, leases, redis.call('ZRANGE', KEYS[1], 0, argument.heads - 1, 'WITHSCORES'), interrupted}
+return {now, leases, redis.call('ZRANGE', KEYS[1], 0, argument.heads - 1, 'WITHSCORES')}

@@ -1,9 +1,8 @@
 """Advance every delivery shard to the end of the log whenever the log grows."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
@@ -11,8 +10,7 @@ from redis.exceptions import RedisError
 
 from services.notify.delivery.shard_advance import LogReading, ShardAdvance
 from services.notify.log.event_log import EventLog
-from services.notify.subscriptions.store import ShardMirror, SubscriptionStore
-from shared.runtime.background import background
+from services.notify.subscriptions.store import SubscriptionStore
 from shared.store import keys
 from shared.store.dead_letters import DeadLetters
 from shared.store.streams import Entry
@@ -22,7 +20,8 @@ log = structlog.get_logger()
 GROUP = "notify"
 Follow = Callable[[LogReading], Awaitable[None]]
 _BACK_OFF_SECONDS = 0.5
-_MOVE_IDLE_SECONDS = 1.0
+# Shards without subscriptions move along, too, this often, so that the log can be trimmed.
+_MOVE_ALL_SECONDS = 1.0
 
 
 class LogConsumer:
@@ -49,7 +48,7 @@ class LogConsumer:
         self._on_enqueued = on_enqueued
         self._passing = asyncio.Lock()
         self._bell = asyncio.Event()
-        self._move_idle_at = 0.0
+        self._move_all_at = 0.0
         self._followers: list[Follow] = []
 
     def follow(self, follow: Follow) -> None:
@@ -60,14 +59,9 @@ class LogConsumer:
         """Advance at once, although the log may not have grown: a subscription was resumed."""
         self._bell.set()
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Advance now, because events may have been announced while no process ran, and whenever `ring` is called."""
+    async def run(self) -> None:
+        """Advance now, for events that were announced while no process ran, and whenever `ring` is called."""
         self.ring()
-        async with background(self._run()):
-            yield
-
-    async def _run(self) -> None:
         while True:
             await self._bell.wait()
             self._bell.clear()
@@ -87,22 +81,19 @@ class LogConsumer:
         """Advance every shard to the present end of the log."""
         # One pass at a time: a second pass would lose every compare-and-set against the first.
         async with self._passing:
-            reading = await LogReading.begun(self._event_log)
-            moving = await self._worth_moving()
+            moves_all = time.monotonic() >= self._move_all_at
+            if moves_all:
+                self._move_all_at = time.monotonic() + _MOVE_ALL_SECONDS
+            reading = await LogReading.begun(self._event_log, moves_all=moves_all)
+            if not moves_all:
+                await self._store.refresh_all()
+            shards = [one for one in self._store.mirrors if moves_all or one.live_listeners or one.catching_up]
             following = asyncio.gather(*(follow(reading) for follow in self._followers))
             enqueued, _ = await asyncio.gather(
-                asyncio.gather(*(self._advance.to_end(mirror, reading) for mirror in moving)), following
+                asyncio.gather(*(self._advance.to_end(mirror, reading) for mirror in shards)), following
             )
         if any(enqueued):
             self._on_enqueued()
-
-    async def _worth_moving(self) -> Sequence[ShardMirror]:
-        """Return the shards that have subscriptions; once a second all shards, so that the log can be trimmed."""
-        if time.monotonic() >= self._move_idle_at:
-            self._move_idle_at = time.monotonic() + _MOVE_IDLE_SECONDS
-            return self._store.mirrors
-        await self._store.refresh_all()
-        return [mirror for mirror in self._store.mirrors if mirror.live_listeners or mirror.catching_up]
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Move an entry that could not be handled to the dead letters, and acknowledge it."""

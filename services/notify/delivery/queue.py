@@ -215,7 +215,7 @@ def _read(turn: ShardTurn, token: str, answers: Any) -> TurnResult:  # Any: an i
         failing_ms = {one: now_ms - since_ms if since_ms else 0 for one, since_ms in zip(endpoints, since, strict=True)}
     if turn.version is None:
         return TurnResult(failing_ms)
-    leased_ms, leased, heads, _ = next(answers)
+    leased_ms, leased, heads = next(answers)
     subscriptions = {query.subscription.id: query.subscription for query in turn.queries}
     leases = []
     for endpoint, delivery_id, state in zip(leased[::3], leased[1::3], leased[2::3], strict=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
@@ -18,7 +18,6 @@ from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.clock import store_now, to_ms
 from shared.model.ids import LogId, delivery_id
 from shared.model.stream_id import StreamId
-from shared.runtime.background import background
 from shared.store.keys import Shard
 
 log = structlog.get_logger()
@@ -58,13 +57,8 @@ class ReplayWorker:
         """Look for replays at once: one was begun."""
         self._bell.set()
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Work while the block runs."""
-        async with background(self._run()):
-            yield
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Take steps until cancelled."""
         while True:
             pause = _POLL_SECONDS
             self._bell.clear()

@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 from redis.asyncio import Redis
 
-from services.notify.delivery.fan_out import FanOutPlan, PlannedDelivery, plan
+from services.notify.delivery.fan_out import FanOutPlan, plan
 from services.notify.log.event_log import EventLog
-from services.notify.model.delivery import Delivery
+from services.notify.model.delivery import Delivery, subscription_of
 from services.notify.model.filter import Candidate, candidate
 from services.notify.model.log_position import Cursor, is_before
 from services.notify.model.subscription import Subscription
@@ -39,15 +38,17 @@ class LogReading:
     As a rule all shards have the same cursor, so each page of the log is read once.
     """
 
-    def __init__(self, event_log: EventLog, trimmed: LogId, newest: LogId) -> None:
+    def __init__(self, event_log: EventLog, trimmed: LogId, newest: LogId, *, moves_all: bool) -> None:
         self._event_log = event_log
         self.trimmed = trimmed
         self.newest = newest
+        self.moves_all = moves_all
+        """Whether shards without subscriptions move along, too."""
         self._stretches: dict[LogId, asyncio.Task[tuple[Candidate, ...]]] = {}
 
     @classmethod
-    async def begun(cls, event_log: EventLog) -> "LogReading":
-        return cls(event_log, await event_log.trimmed(), await event_log.newest())
+    async def begun(cls, event_log: EventLog, *, moves_all: bool = True) -> "LogReading":
+        return cls(event_log, await event_log.trimmed(), await event_log.newest(), moves_all=moves_all)
 
     async def after(self, log_id: LogId) -> tuple[Candidate, ...]:
         """Return the next entries, or none at the end of the log. An entry that cannot be read is left out."""
@@ -107,7 +108,7 @@ class ShardAdvance:
             if subscription_id not in mirror.subscriptions:
                 raise NotFound(f'there is no subscription "{subscription_id}"')
             cursor = await self._store.cursor(mirror.shard)
-            appended = await self._write(mirror, [_QueueEntry(subscription_id, delivery)], cursor, cursor)
+            appended = await self._write(mirror, [delivery], cursor, cursor, is_counted=False)
 
     async def _live_step(self, mirror: ShardMirror, reading: LogReading) -> int | None:
         """Take one step; return the number enqueued, or None at the end of the log."""
@@ -120,7 +121,7 @@ class ShardAdvance:
         entries = await reading.after(cursor.passed)
         if not entries:
             return None
-        step = plan(entries, mirror.live_listeners, cursor, DELIVERIES_AT_ONCE)
+        step = plan(entries, mirror.live_listeners, cursor, DELIVERIES_AT_ONCE, now_ms=_now_ms())
         return max(0, await self._write_plan(mirror, step, cursor))
 
     async def _cursor_in_log(self, mirror: ShardMirror, reading: LogReading) -> Cursor:
@@ -152,7 +153,8 @@ class ShardAdvance:
                 for entry in await reading.after(subscription.resume_from)
                 if not is_before(cursor.passed, entry.log_id)
             ]
-            step = plan(entries, [mirror.listener(subscription)], Cursor(subscription.resume_from), DELIVERIES_AT_ONCE)
+            listeners, seen = [mirror.listener(subscription)], Cursor(subscription.resume_from)
+            step = plan(entries, listeners, seen, DELIVERIES_AT_ONCE, now_ms=_now_ms())
             place = step.cursor.passed
             is_there = not entries or not is_before(place, cursor.passed)
             after = subscription.model_copy(update={"resume_from": None if is_there else place})
@@ -162,8 +164,7 @@ class ShardAdvance:
         self, mirror: ShardMirror, step: FanOutPlan, seen: Cursor, record: Subscription | None = None
     ) -> int:
         began_ns = time.time_ns()
-        deliveries = [_queue_entry(planned, mirror.shard, began_ns // 1_000_000) for planned in step.deliveries]
-        enqueued = await self._write(mirror, deliveries, seen, step.cursor, record)
+        enqueued = await self._write(mirror, step.deliveries, seen, step.cursor, record=record)
         if enqueued > 0 and record is None:
             # An event that an earlier step began has its trace step already.
             begun = dict.fromkeys(one.log_id for one in step.deliveries if one.log_id != seen.within)
@@ -178,20 +179,23 @@ class ShardAdvance:
     async def _write(
         self,
         mirror: ShardMirror,
-        deliveries: "Sequence[_QueueEntry]",
+        deliveries: Sequence[Delivery],
         seen: Cursor,
         after: Cursor,
+        *,
         record: Subscription | None = None,
+        is_counted: bool = True,
     ) -> int:
         """Return the number enqueued, or -1 if the cursor or the subscriptions had moved and nothing was written."""
         shard = mirror.shard
-        places = lua_places(one.subscription_id for one in deliveries)
-        tallies = lua_places(one.tally for one in deliveries if one.tally)
+        owners = [subscription_of(one.id) for one in deliveries]
+        tally_keys = [delivery_tally(shard, one.event_id) if is_counted else "" for one in deliveries]
+        places, tallies = lua_places(owners), lua_places(filter(None, tally_keys))
         queue_keys = [key for one in places for key in (shard.ready(one), shard.deliveries(one))]
         shard_keys = shard.cursor, shard.version, shard.due, shard.subscriptions, shard.changes
         told = [
-            (places[one.subscription_id], tallies.get(one.tally, 0), one.delivery.id, one.delivery.to_json())
-            for one in deliveries
+            (places[owner], tallies.get(tally, 0), one.id, one.to_json())
+            for one, owner, tally in zip(deliveries, owners, tally_keys, strict=True)
         ]
         argument: dict[str, object] = {
             "version": mirror.version,
@@ -206,15 +210,5 @@ class ShardAdvance:
         return int(await self._fan_out([*shard_keys, *queue_keys, *tallies], argument))
 
 
-@dataclass(frozen=True)
-class _QueueEntry:
-    subscription_id: SubscriptionId
-    delivery: Delivery
-    tally: str = ""
-    """The key of the event's tally; empty for a delivery that no tally counts."""
-
-
-def _queue_entry(planned: PlannedDelivery, shard: Shard, now_ms: int) -> _QueueEntry:
-    event = planned.event
-    delivery = Delivery(planned.id, event.id, event.type, planned.log_id, now_ms)
-    return _QueueEntry(planned.subscription_id, delivery, delivery_tally(shard, event.id))
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from pydantic_core import from_json
 
 from services.notify.channels.base import AnyChannel
@@ -18,6 +27,13 @@ from shared.model.errors import FieldError, Invalid, Malformed, TooLarge
 
 MAX_BODY_BYTES = 64 * 1024
 
+
+def _usable(secret: str) -> str:
+    signing_key(secret)
+    return secret
+
+
+Secret = Annotated[str, Field(max_length=200), AfterValidator(_usable)]
 Words = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)]
 
 
@@ -77,16 +93,9 @@ class SubscriptionRequest(_CommonFields):
     """A new subscription. `kind` names its channel; without a kind it is a webhook."""
 
     kind: str = DEFAULT_KIND
-    secret: Annotated[str | None, Field(max_length=200)] = None
+    secret: Secret | None = None
     ping: bool = False
     """Whether a test delivery is sent at once."""
-
-    @field_validator("secret")
-    @classmethod
-    def _usable(cls, value: str | None) -> str | None:
-        if value is not None:
-            signing_key(value)
-        return value
 
 
 class ResumeRequest(_Request):
@@ -98,15 +107,8 @@ class ResumeRequest(_Request):
 class RotateRequest(_Request):
     """A new secret, made here unless given, and how long the old secret signs beside it."""
 
-    secret: Annotated[str | None, Field(max_length=200)] = None
+    secret: Secret | None = None
     keep_old_for_hours: Annotated[int, Field(ge=0, le=7 * 24)] = 24
-
-    @field_validator("secret")
-    @classmethod
-    def _usable(cls, value: str | None) -> str | None:
-        if value is not None:
-            signing_key(value)
-        return value
 
 
 class SubscriptionBodies:

@@ -3,7 +3,7 @@
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Literal
@@ -19,7 +19,6 @@ from services.notify.model.delivery import Attempt, GiveUp, Outcome, Success, Tr
 from services.notify.model.log_position import LOG_START
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.websub.queue import FeedLease, FeedSettlement
-from services.notify.websub.requests import new_request_number
 from services.notify.websub.subscriptions import FeedRequest, FeedSubscription
 from services.notify.websub.topics import Topic, TopicReader
 from shared.model.ids import DeliveryId, EventId
@@ -38,42 +37,35 @@ FEED_CHANGED = "feed.changed"
 """The event type under which the attempts of feeds are listed."""
 
 
+_random = Random()  # noqa: S311 - it spreads retries, it guards nothing
+
+
 def signature(secret: str, method: SignatureMethod, body: bytes) -> str:
     """Return the value of X-Hub-Signature (section 7.1)."""
     return f"{method}={hmac.new(secret.encode(), body, method).hexdigest()}"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
     """Makes the attempts to send feeds."""
 
-    def __init__(
-        self,
-        *,
-        post: Post,
-        topics: TopicReader,
-        deny: Callable[[FeedRequest], Awaitable[None]],
-        secret_box: SecretBox,
-        method: SignatureMethod,
-        schedule: Sequence[timedelta],
-    ) -> None:
-        """`deny` keeps the request that tells a subscriber of its end."""
-        self._post = post
-        self._topics = topics
-        self._deny = deny
-        self._secret_box = secret_box
-        self._method = method
-        self._schedule = tuple(schedule)
-        self._random = Random()  # noqa: S311 - it spreads retries, it guards nothing
+    post: Post
+    topics: TopicReader
+    deny: Callable[[FeedRequest], Awaitable[None]]
+    """Keeps the request that tells a subscriber of its end."""
+    secret_box: SecretBox
+    method: SignatureMethod
+    schedule: Sequence[timedelta]
 
     async def attempt(self, lease: FeedLease) -> FeedSettlement:
         """Send the feed once, unless the subscriber has it, and return what shall become of the subscription."""
-        topic = self._topics.read(lease.subscription.path)
+        topic = self.topics.read(lease.subscription.path)
         if topic is not None and topic.digest == lease.sent:
             return FeedSettlement(lease, "done")
         attempt = await self._attempted(lease, topic)
         settlement = self._settlement(lease, topic, attempt)
         if topic is None and settlement.verdict == "ended":
-            await self._deny(_denial(lease.subscription))
+            await self.deny(_denial(lease.subscription))
         _tell(lease, attempt, settlement)
         return settlement
 
@@ -92,7 +84,7 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
 
     async def _sent(self, subscription: FeedSubscription, topic: Topic) -> SendResult:
         headers, body = self._message(subscription, topic)
-        return await post_once(self._post, URL(subscription.callback, encoded=True), headers, body)
+        return await post_once(self.post, URL(subscription.callback, encoded=True), headers, body)
 
     def _message(self, subscription: FeedSubscription, topic: Topic) -> tuple[dict[str, str], bytes]:
         headers = {"User-Agent": USER_AGENT}
@@ -101,8 +93,8 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
             return headers | {"Content-Type": FORM}, urlencode({"url": subscription.topic}).encode()
         headers |= {"Content-Type": topic.content_type, "Link": topic.link}
         if subscription.sealed_secret is not None:
-            secret = self._secret_box.open(subscription.sealed_secret, subscription.id)
-            headers["X-Hub-Signature"] = signature(secret, self._method, topic.content)
+            secret = self.secret_box.open(subscription.sealed_secret, subscription.id)
+            headers["X-Hub-Signature"] = signature(secret, self.method, topic.content)
         return headers, topic.content
 
     def _settlement(self, lease: FeedLease, topic: Topic | None, attempt: Attempt) -> FeedSettlement:
@@ -120,7 +112,7 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
                 return replace(tried, verdict="ended")
             case TryAgain() as outcome:
                 tried = replace(tried, spacing=max(SPACING, min(outcome.retry_after or SPACING, _LONGEST_SPACING)))
-                wait = next_delay(attempt.number, outcome, self._schedule, self._random)
+                wait = next_delay(attempt.number, outcome, self.schedule, _random)
                 if wait is not None:
                     return replace(tried, verdict="retry", wait=wait, failures=attempt.number)
                 # A subscription that fails stays until its lease ends, and its next change is sent again (section 7).
@@ -141,7 +133,6 @@ def _denial(subscription: FeedSubscription) -> FeedRequest:
         topic=subscription.topic,
         callback=subscription.callback,
         reason="the feed no longer exists",
-        number=new_request_number(),
     )
 
 

@@ -1,7 +1,7 @@
 """The WebSub hub over HTTP: `POST /hub`, answered at once and in plain text."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fastapi import APIRouter, Request
@@ -13,7 +13,6 @@ from services.notify.websub.requests import (
     HubRefused,
     PublishForm,
     SubscribeForm,
-    new_request_number,
     parse_request,
 )
 from services.notify.websub.subscriptions import FeedRequest, feed_subscription_id
@@ -57,34 +56,24 @@ def hub_router(hub: "Hub") -> APIRouter:
     return router
 
 
+@dataclass(frozen=True, kw_only=True)
 class Hub:
     """Takes requests in. Their outcome goes to the callback, never to the caller (section 5.1.2)."""
 
-    def __init__(
-        self,
-        *,
-        keep_request: Callable[[FeedRequest], Awaitable[None]],
-        mark: Callable[[str], Awaitable[None]],
-        on_work: Callable[[], None],
-        topics: TopicReader,
-        guard: AddressGuard,
-        secret_box: SecretBox,
-        leases: LeaseLimits,
-    ) -> None:
-        """`mark` has the feed at a path sent to the subscribers that do not have it yet."""
-        self._keep_request = keep_request
-        self._mark = mark
-        self._on_work = on_work
-        self._topics = topics
-        self._guard = guard
-        self._secret_box = secret_box
-        self._leases = leases
-        # The digests of feeds that were marked because a publisher asked: the same bytes are not marked twice.
-        self._published: dict[str, str] = {}
+    keep_request: Callable[[FeedRequest], Awaitable[None]]
+    mark: Callable[[str], Awaitable[None]]
+    """Has the feed at a path sent to the subscribers that do not have it yet."""
+    on_work: Callable[[], None]
+    topics: TopicReader
+    guard: AddressGuard
+    secret_box: SecretBox
+    leases: LeaseLimits
+    _published: dict[str, str] = field(default_factory=dict, init=False)
+    """The digests of feeds that were marked because a publisher asked: the same bytes are not marked twice."""
 
     async def on_form(self, body: bytes) -> str:
         """Take a request in and return the answer in words. Raises HubRefused or Unavailable."""
-        match form := parse_request(body, self._guard):
+        match form := parse_request(body, self.guard):
             case SubscribeForm():
                 await self._on_subscribe(form)
                 return "accepted: the callback will be asked to confirm"
@@ -94,8 +83,8 @@ class Hub:
 
     async def _on_subscribe(self, form: SubscribeForm) -> None:
         subscription_id = feed_subscription_id("websub", form.topic, form.callback)
-        path = self._topics.path_of(form.topic)
-        topic = self._topics.read(path) if path is not None else None
+        path = self.topics.path_of(form.topic)
+        topic = self.topics.read(path) if path is not None else None
         is_denied = form.mode == "subscribe" and topic is None
         request = FeedRequest(
             id=subscription_id,
@@ -103,23 +92,22 @@ class Hub:
             topic=form.topic,
             path=path or "",
             callback=form.callback,
-            sealed_secret=self._secret_box.seal(form.secret, subscription_id) if form.secret else None,
-            lease_seconds=int(self._leases.granted(form.lease).total_seconds()),
+            sealed_secret=self.secret_box.seal(form.secret, subscription_id) if form.secret else None,
+            lease_seconds=int(self.leases.granted(form.lease).total_seconds()),
             digest=topic.digest if topic else "",
             reason=_NO_TOPIC if is_denied else "",
-            number=new_request_number(),
         )
-        await self._keep_request(request)
-        self._on_work()
+        await self.keep_request(request)
+        self.on_work()
 
     async def _on_publish(self, form: PublishForm) -> None:
-        paths = [self._topics.path_of(topic) for topic in form.topics]
+        paths = [self.topics.path_of(topic) for topic in form.topics]
         if None in paths:
             raise HubRefused(_NO_TOPIC)
         for path in paths:
-            topic = self._topics.read(path) if path is not None else None
+            topic = self.topics.read(path) if path is not None else None
             if topic is not None and self._published.get(topic.path) != topic.digest:
-                await self._mark(topic.path)
+                await self.mark(topic.path)
                 self._published[topic.path] = topic.digest
 
 

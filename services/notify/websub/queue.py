@@ -71,6 +71,7 @@ class RequestSettlement:
 
 
 _LeaseT = TypeVar("_LeaseT", bound=Lease)
+_Answer = Sequence[Any]  # Any: what a script answers
 _SettlementT = TypeVar("_SettlementT", FeedSettlement, RequestSettlement)
 
 
@@ -127,13 +128,7 @@ class _ShardedQueue(ABC, Generic[_LeaseT, _SettlementT]):
     def _settle(self, one: _SettlementT, shard: Shard) -> ScriptCall: ...
 
     @abstractmethod
-    def _read(
-        self,
-        leased: Sequence[Any],  # Any: what a script answers
-        token: str,
-        now_ms: int,
-        slots: AttemptSlots,
-    ) -> Iterable[_LeaseT]: ...
+    def _read(self, leased: _Answer, token: str, now_ms: int, slots: AttemptSlots) -> Iterable[_LeaseT]: ...
 
     def _shard_of(self, endpoint: SubscriptionId) -> Shard:
         return self._shards[shard_number(endpoint, len(self._shards))]
@@ -180,13 +175,7 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
             argument["is_slow"] = one.is_slow
         return ScriptCall(self._settle_script, [*script_keys(shard), shard.attempts(one.lease.endpoint)], argument)
 
-    def _read(
-        self,
-        leased: Sequence[Any],  # Any: what a script answers
-        token: str,
-        now_ms: int,
-        slots: AttemptSlots,
-    ) -> Iterable[FeedLease]:
+    def _read(self, leased: _Answer, token: str, now_ms: int, slots: AttemptSlots) -> Iterable[FeedLease]:
         for place in range(0, len(leased), 5):
             _, record, sent, failures, is_slow = leased[place : place + 5]
             subscription = FeedSubscription.model_validate_json(record)
@@ -219,13 +208,7 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
             argument |= {"record": one.record.model_dump_json(), "expires_ms": one.record.expires_ms}
         return ScriptCall(self._settle_script, script_keys(shard), argument)
 
-    def _read(
-        self,
-        leased: Sequence[Any],  # Any: what a script answers
-        token: str,  # noqa: ARG002 - see above
-        now_ms: int,
-        slots: AttemptSlots,  # noqa: ARG002 - no request is known to be slow
-    ) -> Iterable[RequestLease]:
+    def _read(self, leased: _Answer, token: str, now_ms: int, slots: AttemptSlots) -> Iterable[RequestLease]:  # noqa: ARG002
         for raw in leased[1::2]:
             request = FeedRequest.model_validate_json(raw)
             yield RequestLease(request.id, raw, request.attempts, request, now_ms)

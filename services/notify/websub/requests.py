@@ -1,7 +1,6 @@
 """The requests that the hub takes (WebSub, section 5.1); every other request is refused in plain text."""
 
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -68,11 +67,6 @@ def form_fields(body: bytes) -> Sequence[tuple[str, str]]:
         )
     except ValueError as error:
         raise HubRefused("the body must be application/x-www-form-urlencoded in UTF-8") from error
-
-
-def new_request_number() -> str:
-    """Return a number that no other request has."""
-    return secrets.token_hex(8)
 
 
 def decoded(url: str) -> str:

@@ -1,13 +1,14 @@
 """rssCloud for readers that speak no WebSub: `POST /rsscloud/pleaseNotify`, by http-post."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from xml.sax.saxutils import quoteattr
 
 from fastapi import APIRouter, Request, Response
 
 from services.notify.websub.hub import read_form
-from services.notify.websub.requests import HubRefused, checked_callback, form_fields, new_request_number
+from services.notify.websub.requests import HubRefused, checked_callback, form_fields
 from services.notify.websub.subscriptions import FeedRequest, feed_subscription_id
 from services.notify.websub.topics import TopicReader
 from shared.egress.address_guard import AddressGuard
@@ -34,6 +35,7 @@ def rsscloud_router(rsscloud: "RssCloud") -> APIRouter:
     return router
 
 
+@dataclass(frozen=True, kw_only=True)
 class RssCloud:
     """
     Takes registrations in.
@@ -43,24 +45,16 @@ class RssCloud:
     the caller's own address, asks for no challenge, so anybody could have a machine called that never asked for it.
     """
 
-    def __init__(
-        self,
-        *,
-        keep_request: Callable[[FeedRequest], Awaitable[None]],
-        on_work: Callable[[], None],
-        topics: TopicReader,
-        guard: AddressGuard,
-    ) -> None:
-        self._keep_request = keep_request
-        self._on_work = on_work
-        self._topics = topics
-        self._guard = guard
+    keep_request: Callable[[FeedRequest], Awaitable[None]]
+    on_work: Callable[[], None]
+    topics: TopicReader
+    guard: AddressGuard
 
     async def register(self, form: bytes) -> None:
         """Register a callback for feeds. Raises HubRefused or Unavailable."""
         for one in self._registrations(form_fields(form)):
-            await self._keep_request(one)
-        self._on_work()
+            await self.keep_request(one)
+        self.on_work()
 
     def _registrations(self, fields: Sequence[tuple[str, str]]) -> Sequence[FeedRequest]:
         values = dict(fields)
@@ -69,15 +63,15 @@ class RssCloud:
         if not values.get("domain"):
             raise HubRefused("domain is missing: the host that is to be told, and that will be asked to confirm")
         path = "/" + values.get("path", "").lstrip("/")
-        callback = checked_callback(f"http://{values['domain']}:{values.get('port') or 80}{path}", self._guard)
+        callback = checked_callback(f"http://{values['domain']}:{values.get('port') or 80}{path}", self.guard)
         topics = [value for name, value in fields if name.startswith("url") and name[3:].isdigit()]
         if not 0 < len(topics) <= _MAX_TOPICS:
             raise HubRefused(f"give one to {_MAX_TOPICS} feeds: url1, url2, …")
         return [self._registration(topic, callback) for topic in topics]
 
     def _registration(self, url: str, callback: str) -> FeedRequest:
-        path = self._topics.path_of(url)
-        topic = self._topics.read(path) if path is not None else None
+        path = self.topics.path_of(url)
+        topic = self.topics.read(path) if path is not None else None
         if topic is None:
             raise HubRefused(f"{url} is no feed of this site")
         return FeedRequest(
@@ -89,7 +83,6 @@ class RssCloud:
             callback=callback,
             lease_seconds=int(_LEASE.total_seconds()),
             digest=topic.digest,
-            number=new_request_number(),
         )
 
 

@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
 from services.notify.model.log_position import LOG_START
@@ -65,7 +66,7 @@ class FeedRequest(BaseModel):
     """Of the feed when the request was taken: a feed that changes later is sent."""
     reason: str = ""
     attempts: int = 0
-    number: str
+    number: str = Field(default_factory=lambda: secrets.token_hex(8))
     """No other request has it, so two equal requests are still two."""
 
 

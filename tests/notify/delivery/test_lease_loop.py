@@ -17,6 +17,7 @@ from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import Attempt, DeliveryLease, Settlement, Success
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.ids import SubscriptionId
+from shared.runtime.background import background
 from shared.store.keys import Shard
 from tests.notify.factories import a_subscription, an_event, announce, eventually
 
@@ -45,7 +46,7 @@ async def working(redis: Redis, act: Act, *, grace: float = 8, lease_for: float 
     due = DueDeliveries(queue, store, _not_failing)
     loop = LeaseLoop("deliveries", due, attempts, grace=timedelta(seconds=grace))
     consumer = a_consumer(redis, store, loop.ring)
-    async with loop.running(), consumer.running():
+    async with loop.running(), background(consumer.run()):
         yield attempts
 
 
