@@ -1,8 +1,13 @@
 """Everything that a store holds, in a form that compares."""
 
+from datetime import datetime
 from typing import Any
 
 from redis.asyncio import Redis
+
+from shared.model.clock import from_ms
+from shared.model.listings import Listing
+from shared.store import keys
 
 # Any: redis-py's replies, which differ with the type of a key.
 Contents = dict[str, Any]
@@ -14,6 +19,22 @@ async def store_contents(redis: Redis, *, without: tuple[str, ...] = ()) -> Cont
     kinds = {name: str(await redis.type(name)) for name in names if not name.startswith(without)}
     # What went while the others were read is "none".
     return {name: await _read(redis, name, kind) for name, kind in kinds.items() if kind != "none"}
+
+
+async def newest(redis: Redis, listing: Listing) -> list[str]:
+    """Return the items of a listing, the newest first."""
+    return [str(member) for member in await redis.zrange(keys.newest(listing), 0, -1, desc=True)]
+
+
+async def released(redis: Redis, listing: Listing) -> list[str]:
+    """Return the items that the feeds of a listing list, the newest first."""
+    return [str(member) for member in await redis.zrange(keys.released(listing), 0, -1, desc=True)]
+
+
+async def tombstones(redis: Redis, listing: Listing) -> list[tuple[str, datetime]]:
+    """Return the items withdrawn from a listing, the last one first, each with the moment of its withdrawal."""
+    found: Any = await redis.zrange(keys.tombstones(listing), 0, -1, desc=True, withscores=True)
+    return [(str(member), from_ms(int(score))) for member, score in found]
 
 
 async def _read(redis: Redis, name: str, kind: str) -> Any:

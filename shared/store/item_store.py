@@ -37,8 +37,8 @@ _STATES: Mapping[str, State] = {"scheduled": "scheduled", "published": "publishe
 
 
 @dataclass(frozen=True)
-class Found:
-    """An item as a writer needs to see it: what is newest, what readers see, and the store's time at that moment."""
+class ItemSnapshot:
+    """An item as a writer needs to see it: its newest and its public revision, and the store's time at that moment."""
 
     now: datetime
     item: Item | None
@@ -47,8 +47,8 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an item stands in a listing: under which date (milliseconds), and before which others of the same one."""
+class ListingPosition:
+    """An item's position in a listing: by date (milliseconds), and among items of one date by id."""
 
     score: int
     item: ItemId
@@ -65,13 +65,13 @@ class ItemStore:
         """Return the store's time."""
         return await store_now(self._redis)
 
-    async def find(self, item_id: ItemId) -> Found:
+    async def find(self, item_id: ItemId) -> ItemSnapshot:
         """Return the item with its newest and its public revision."""
         now, item = await asyncio.gather(self.now(), self.get(item_id))
         if item is None:
-            return Found(now, None, None, None)
+            return ItemSnapshot(now, None, None, None)
         latest, public = await self.revisions([(item_id, item.latest), (item_id, item.public)])
-        return Found(now, item, latest, public)
+        return ItemSnapshot(now, item, latest, public)
 
     async def get(self, item_id: ItemId) -> Item | None:
         """Return the item, or None where there is none of this id."""
@@ -100,11 +100,7 @@ class ItemStore:
         found = [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
         return [one for one in found if one.is_listed]
 
-    async def newest(self, listing: Listing, limit: int) -> list[ItemId]:
-        """Return the newest items of a listing, by the date that readers see."""
-        return await self._top(keys.newest(listing), limit)
-
-    async def newest_after(self, listing: Listing, after: Place | None, limit: int) -> list[Place]:
+    async def newest_after(self, listing: Listing, after: ListingPosition | None, limit: int) -> list[ListingPosition]:
         """
         Return the places that follow `after`, newest first; from the top for None.
 
@@ -114,9 +110,9 @@ class ItemStore:
         start = 0 if after is None else await self._rank_after(key, after)
         # Any: redis-py's type is the union of every reply that ZRANGE may give.
         found: Any = await self._redis.zrange(key, start, start + limit - 1, desc=True, withscores=True)
-        return [Place(int(score), ItemId(member)) for member, score in found]
+        return [ListingPosition(int(score), ItemId(member)) for member, score in found]
 
-    async def _rank_after(self, key: str, place: Place) -> int:
+    async def _rank_after(self, key: str, place: ListingPosition) -> int:
         """Return how many members stand at or above the place, whether it is still taken or not."""
         above, rest = await asyncio.gather(
             self._redis.zcount(key, f"({place.score}", "+inf"), self._redis.zcount(key, place.score, place.score)
@@ -132,20 +128,6 @@ class ItemStore:
                 high = middle
         return low
 
-    async def released(self, listing: Listing, limit: int) -> list[ItemId]:
-        """Return the items of a listing that became public last: what its feeds show."""
-        return await self._top(keys.released(listing), limit)
-
-    async def tombstones(self, listing: Listing) -> list[tuple[ItemId, datetime]]:
-        """Return the items withdrawn from a listing with the moment of it, newest first: what its feeds say is gone."""
-        found: Any = await self._redis.zrange(  # Any: see newest_after
-            keys.tombstones(listing), 0, -1, desc=True, withscores=True
-        )
-        return [(ItemId(member), from_ms(int(score))) for member, score in found]
-
-    async def _top(self, key: str, limit: int) -> list[ItemId]:
-        return [ItemId(str(member)) for member in await self._redis.zrange(key, 0, limit - 1, desc=True)]
-
     async def public_revision(self, item_id: ItemId) -> PublicItem | None:
         """Return what became of an item that is or was public: its public revision, a withdrawal included."""
         item = await self.get(item_id)
@@ -156,8 +138,7 @@ class ItemStore:
 
     async def translations(self, name: str) -> dict[str, ItemId]:
         """Return the public members of a translation set by language."""
-        members = await self._redis.hgetall(keys.translation_set(name))
-        return {str(lang): ItemId(str(member)) for lang, member in members.items()}
+        return (await self.translation_sets([name]))[name]
 
     async def translation_sets(self, names: Iterable[str]) -> dict[str, dict[str, ItemId]]:
         """Return the public members of several translation sets, each by language."""

@@ -16,7 +16,7 @@ from shared.model.ids import ItemId
 from shared.model.items import PublicItem
 from shared.model.listings import Listing
 from shared.model.site_file import Site
-from shared.store.item_store import ItemStore, Place
+from shared.store.item_store import ItemStore, ListingPosition
 
 # A page ends early when its bodies are long: 100 bodies of 1 MiB would make an answer of 100 MiB.
 _MOST_BODY_CHARS = 2_000_000
@@ -73,8 +73,8 @@ def _listing(site: Site, wanted: ListQuery) -> Listing:
 
 
 async def _page(
-    store: ItemStore, listing: Listing, wanted: ListQuery, after: Place | None
-) -> tuple[list[PublicItem], Place | None]:
+    store: ItemStore, listing: Listing, wanted: ListQuery, after: ListingPosition | None
+) -> tuple[list[PublicItem], ListingPosition | None]:
     """Return the items of a page, and the place at which it ends where more may follow."""
     section, limit = wanted.section, wanted.limit
     page: list[PublicItem] = []
@@ -101,14 +101,14 @@ def _is_in(path: str, section: str) -> bool:
     return path == section or path.startswith(f"{section}/")
 
 
-def _cursor(place: Place) -> str:
+def _cursor(place: ListingPosition) -> str:
     return base64.urlsafe_b64encode(json.dumps([place.score, place.item]).encode()).rstrip(b"=").decode()
 
 
-def _read_cursor(cursor: str) -> Place:
+def _read_cursor(cursor: str) -> ListingPosition:
     try:
         score, item = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return Place(int(score), ItemId(str(item)))
+        return ListingPosition(int(score), ItemId(str(item)))
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         unknown = FieldError("/cursor", "is not one that this address gave out")
         raise Invalid("the cursor cannot be read", errors=(unknown,)) from error

@@ -30,7 +30,7 @@ from shared.model.items import Item, Revision, Withdrawal
 from shared.model.site_file import Site
 from shared.model.urls import slug_from_title
 from shared.runtime.metrics import items_total
-from shared.store.item_store import Found, ItemStore
+from shared.store.item_store import ItemSnapshot, ItemStore
 from shared.store.item_writer import ItemWriter, Write
 from shared.store.redirects import redirect_target
 
@@ -173,7 +173,9 @@ class Publisher:
             raise Invalid("the redirect goes in a circle", errors=(FieldError("/to", "leads back to the item itself"),))
         return withdrawal.model_copy(update={"to": landing})
 
-    async def _plan(self, change: ItemChange, found: Found, revision: Revision, *, slug_is_binding: bool) -> Write:
+    async def _plan(
+        self, change: ItemChange, found: ItemSnapshot, revision: Revision, *, slug_is_binding: bool
+    ) -> Write:
         if revision.publish_at is not None or is_back_at_public(found, revision):
             return unseen(change, found, revision)
         path = wanted_path(found, revision, self._site)

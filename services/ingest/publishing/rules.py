@@ -9,7 +9,7 @@ from shared.model.ids import ItemId
 from shared.model.items import Item, Revision, State
 from shared.model.site_file import Site
 from shared.model.urls import item_path, month_of, slug_from_title
-from shared.store.item_store import Found
+from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import AuditNote, NewEvent, Write
 
 
@@ -36,7 +36,7 @@ class ItemChange:
         return AuditNote(self.actor.name, act, self.actor.trace_id)
 
 
-def check_expected(found: Found, change: ItemChange) -> None:
+def check_expected(found: ItemSnapshot, change: ItemChange) -> None:
     """Raise PreconditionFailed unless the item is at the revision that the sender saw."""
     at = found.item.latest if found.item else 0
     if_match = change.actor.if_match
@@ -52,7 +52,7 @@ def held_until(body: ItemBody, now: datetime) -> datetime | None:
     return body.publish_at if body.publish_at is not None and body.publish_at > now else None
 
 
-def next_revision(found: Found, body: ItemBody) -> Revision:
+def next_revision(found: ItemSnapshot, body: ItemBody) -> Revision:
     """
     Return the revision that the body makes; a `published_at` that was left out keeps its value.
 
@@ -72,19 +72,19 @@ def next_revision(found: Found, body: ItemBody) -> Revision:
     )
 
 
-def next_moment(found: Found) -> datetime:
+def next_moment(found: ItemSnapshot) -> datetime:
     """Return when the next revision is accepted: no two share a moment, so that a page's time tells which it shows."""
     if found.item is None:
         return found.now
     return max(found.now, found.item.accepted_at + timedelta(milliseconds=1))
 
 
-def _kept_published_at(found: Found) -> datetime | None:
+def _kept_published_at(found: ItemSnapshot) -> datetime | None:
     known = found.public or found.latest
     return known.published_at if known else None
 
 
-def changes_nothing(found: Found, revision: Revision) -> bool:
+def changes_nothing(found: ItemSnapshot, revision: Revision) -> bool:
     """Whether readers and editors would see what they see now: same content, and waiting for the same moment."""
     item = found.item
     if item is None or found.latest is None or found.latest.withdrawal is not None:
@@ -92,7 +92,7 @@ def changes_nothing(found: Found, revision: Revision) -> bool:
     return item.publish_at == revision.publish_at and item.content_sha256 == revision.content_sha256
 
 
-def wanted_path(found: Found, revision: Revision, site: Site) -> str:
+def wanted_path(found: ItemSnapshot, revision: Revision, site: Site) -> str:
     """
     Return the path that the revision asks for.
 
@@ -110,7 +110,7 @@ def provisional_path(revision: Revision, slug: str, now: datetime, site: Site) -
     return item_path(revision.lang, revision.section, month_of(moment, site.zone), slug)
 
 
-def publication(change: ItemChange, found: Found, revision: Revision, path: str) -> Write:
+def publication(change: ItemChange, found: ItemSnapshot, revision: Revision, path: str) -> Write:
     """Return the write that makes `revision` public at `path` now."""
     item = found.item
     public = revision.model_copy(update={"path": path})
@@ -139,7 +139,7 @@ def publication(change: ItemChange, found: Found, revision: Revision, path: str)
     )
 
 
-def unseen(change: ItemChange, found: Found, revision: Revision) -> Write:
+def unseen(change: ItemChange, found: ItemSnapshot, revision: Revision) -> Write:
     """
     Return the write that changes nothing for readers: no path, no index, no event tells of it.
 
@@ -159,7 +159,7 @@ def unseen(change: ItemChange, found: Found, revision: Revision) -> Write:
     )
 
 
-def is_back_at_public(found: Found, revision: Revision) -> bool:
+def is_back_at_public(found: ItemSnapshot, revision: Revision) -> bool:
     """Whether the revision says what readers see already, so that only what waits is given up."""
     item, public = found.item, found.public
     return (
@@ -172,7 +172,7 @@ def is_back_at_public(found: Found, revision: Revision) -> bool:
     )
 
 
-def shown_by_lists(found: Found) -> Revision | None:
+def shown_by_lists(found: ItemSnapshot) -> Revision | None:
     """Return the revision that lists show."""
     return found.public if found.item is not None and found.item.state == "published" else None
 
@@ -206,7 +206,7 @@ def taken_translation(revision: Revision) -> Conflict:
     return Conflict(f'the translation set "{revision.translation_set}" has an item in {revision.lang} already')
 
 
-def released(found: Found) -> Revision | None:
+def released(found: ItemSnapshot) -> Revision | None:
     """Return the revision whose moment has come, ready to be public; None where nothing is due."""
     item, latest = found.item, found.latest
     if item is None or latest is None or item.publish_at is None or item.publish_at > found.now:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from services.ingest.publishing.rules import ItemChange, item_after, next_moment, shown_by_lists
 from shared.model.items import Item, Revision, Withdrawal
-from shared.store.item_store import Found
+from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import NewEvent, Write
 
 # What an erased item leaves in its last event, so that subscribers find it in their own store: which lists it stood in.
@@ -24,13 +24,15 @@ _LEFT_BY_ERASURE: Mapping[str, object] = {
 }
 
 
-def is_withdrawn_so(found: Found, content: Revision, withdrawal: Withdrawal) -> bool:
+def is_withdrawn_so(found: ItemSnapshot, content: Revision, withdrawal: Withdrawal) -> bool:
     """Whether the item is withdrawn in this very way already."""
     latest = found.latest
     return latest is not None and latest.withdrawal == withdrawal and latest.content_sha256 == content.content_sha256
 
 
-def withdrawal_write(change: ItemChange, found: Found, item: Item, content: Revision, withdrawal: Withdrawal) -> Write:
+def withdrawal_write(
+    change: ItemChange, found: ItemSnapshot, item: Item, content: Revision, withdrawal: Withdrawal
+) -> Write:
     """
     Return the write that withdraws the item; what waits is given up with it.
 
@@ -61,7 +63,7 @@ def withdrawal_write(change: ItemChange, found: Found, item: Item, content: Revi
     )
 
 
-def withdrawn_content(found: Found, *, erased: bool = False) -> Revision | None:
+def withdrawn_content(found: ItemSnapshot, *, erased: bool = False) -> Revision | None:
     """
     Return the content that a withdrawal repeats: what readers saw, never what waited unseen beside it.
 

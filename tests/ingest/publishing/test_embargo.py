@@ -19,7 +19,7 @@ from shared.store.item_writer import ItemWriter
 from tests.factories import an_item
 from tests.fakes import eventually
 from tests.ingest_service import Ingest, running_ingest
-from tests.store_contents import store_contents
+from tests.store_contents import newest, store_contents
 
 FAR = "2999-01-01T00:00:00Z"
 HOME = Listing("en", "home")
@@ -76,7 +76,7 @@ async def test_an_item_comes_out_at_its_moment_never_before(ingest: Ingest) -> N
     assert timedelta() <= late
     assert event["type"] == "item.published.v1"
     assert datetime.fromisoformat(found["item"]["published_at"]) == moment
-    assert await ingest.store.newest(HOME, 10) == [found["id"]]
+    assert await newest(ingest.redis, HOME) == [found["id"]]
     assert await ingest.redis.zcard(keys.SCHEDULED) == 0
 
 

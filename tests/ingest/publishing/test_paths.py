@@ -10,6 +10,7 @@ from shared.store import keys
 from shared.store.redirects import redirect_target
 from tests.factories import an_item
 from tests.ingest_service import Ingest
+from tests.store_contents import newest
 
 
 async def test_items_of_one_title_get_numbered_addresses(ingest: Ingest) -> None:
@@ -139,7 +140,7 @@ async def test_a_revision_of_another_language_moves_its_place_in_the_set(ingest:
     await ingest.put("a", an_item(translation_set="opening", lang="ru"))
 
     assert await ingest.store.translations("opening") == {"ru": receipt["id"]}
-    assert await ingest.store.newest(Listing("en", "home"), 10) == []
+    assert await newest(ingest.redis, Listing("en", "home")) == []
 
 
 async def test_a_redirect_is_told_where_it_ends(ingest: Ingest) -> None:

@@ -10,7 +10,7 @@ from shared.model.listings import Listing
 from shared.store import keys
 from tests.factories import an_item
 from tests.ingest_service import Ingest
-from tests.store_contents import store_contents
+from tests.store_contents import newest, store_contents
 
 
 async def test_a_new_item_is_created_public_and_has_one_event(ingest: Ingest) -> None:
@@ -103,7 +103,7 @@ async def test_put_replaces_the_whole_item(ingest: Ingest) -> None:
 
     item = (await ingest.get("/v1/items/press/opening"))["item"]
     assert (item["summary"], item["tags"], item["place"]) == (None, [], None)
-    assert await ingest.store.newest(Listing("en", "tag", "sea"), 10) == []
+    assert await newest(ingest.redis, Listing("en", "tag", "sea")) == []
 
 
 async def test_an_omitted_published_at_is_the_moment_of_becoming_public(ingest: Ingest) -> None:
@@ -128,7 +128,7 @@ async def test_two_hundred_puts_at_once_end_in_one_consistent_item(ingest: Inges
     assert [int(event["previous"]) for event in events] == list(range(len(changed)))
     assert found["revision"] == len(changed)
     assert len(await ingest.redis.hgetall(keys.revisions(found["id"]))) == len(changed)
-    assert await ingest.store.newest(Listing("en", "home"), 10) == [found["id"]]
+    assert await newest(ingest.redis, Listing("en", "home")) == [found["id"]]
     assert await ingest.redis.hgetall(keys.PATHS) == {ingest.path(found): found["id"]}
 
 

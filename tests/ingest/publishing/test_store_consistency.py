@@ -27,6 +27,7 @@ from shared.store.item_store import ItemStore
 from shared.store.item_writer import ItemWriter
 from shared.store.redis_client import connect
 from tests.factories import a_site_file, an_item
+from tests.store_contents import tombstones
 
 BASE_URL = "http://127.0.0.1:8000"
 ITEMS = ("a", "b", "c")
@@ -187,7 +188,7 @@ async def _check_lists(clients: Clients, shown: Sequence[tuple[Item, Revision]])
     assert numbered == {}
     for name in [str(name) async for name in redis.scan_iter("{site}:tombstones:*")]:
         listing = Listing.parse(name.removeprefix("{site}:tombstones:"))
-        gone = {item for item, _ in await clients.store.tombstones(listing)}
+        gone = {item for item, _ in await tombstones(clients.redis, listing)}
         assert not gone & {item.id for item, revision in shown if listing in set(listings_of(revision))}
 
 

@@ -6,7 +6,7 @@ from shared.model.listings import Listing
 from shared.store import keys
 from tests.factories import an_item
 from tests.ingest_service import Ingest
-from tests.store_contents import store_contents
+from tests.store_contents import newest, released, store_contents, tombstones
 
 HOME, NEWS, SEA = Listing("en", "home"), Listing("en", "section", "news"), Listing("en", "tag", "sea")
 
@@ -29,9 +29,9 @@ async def test_a_withdrawn_item_leaves_every_list_with_one_event(ingest: Ingest,
     event = (await ingest.events())[-1]
     assert (event["type"], event["revision"], event["before"]) == ("item.withdrawn.v1", "2", "1")
     for listing in (HOME, NEWS, SEA):
-        assert await ingest.store.newest(listing, 10) == []
-        assert await ingest.store.released(listing, 10) == []
-        assert [item for item, _ in await ingest.store.tombstones(listing)] == [receipt["id"]]
+        assert await newest(ingest.redis, listing) == []
+        assert await released(ingest.redis, listing) == []
+        assert [item for item, _ in await tombstones(ingest.redis, listing)] == [receipt["id"]]
     assert await ingest.store.translations("opening") == {}
     assert await ingest.store.owners([ingest.path(receipt)]) == [receipt["id"]]
 
@@ -66,9 +66,9 @@ async def test_a_withdrawn_item_comes_back_at_its_address(ingest: Ingest) -> Non
     event = (await ingest.events())[-1]
     assert (back["revision"], back["state"], back["url"]) == (3, "published", first["url"])
     assert (event["type"], event["previous"]) == ("item.published.v1", "2")
-    assert await ingest.store.newest(NEWS, 10) == [back["id"]]
-    assert await ingest.store.tombstones(NEWS) == []
-    assert [item for item, _ in await ingest.store.tombstones(SEA)] == [back["id"]]
+    assert await newest(ingest.redis, NEWS) == [back["id"]]
+    assert await tombstones(ingest.redis, NEWS) == []
+    assert [item for item, _ in await tombstones(ingest.redis, SEA)] == [back["id"]]
 
 
 async def test_a_withdrawn_item_that_comes_back_waits_for_its_moment(ingest: Ingest) -> None:
@@ -91,7 +91,7 @@ async def test_tombstones_keep_the_last_hundred(ingest: Ingest) -> None:
         await ingest.put(name, an_item())
         await ingest.withdraw(name)
 
-    kept = await ingest.store.tombstones(NEWS)
+    kept = await tombstones(ingest.redis, NEWS)
 
     assert len(kept) == 100
     assert sum(item.startswith("old-") for item, _ in kept) == 99
@@ -103,7 +103,7 @@ async def test_tombstones_of_more_than_ninety_days_go(ingest: Ingest) -> None:
 
     await ingest.withdraw("a")
 
-    assert [item for item, _ in await ingest.store.tombstones(NEWS)] == [receipt["id"]]
+    assert [item for item, _ in await tombstones(ingest.redis, NEWS)] == [receipt["id"]]
 
 
 @pytest.mark.parametrize(
