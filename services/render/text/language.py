@@ -1,11 +1,7 @@
 """
 The site's own words in each language: texts from gettext catalogues, dates, numbers and sizes by Babel.
 
-A catalogue is `locales/<language tag>/LC_MESSAGES/clarion.po`; its English words are the keys. To add a language,
-copy `locales/en` to `locales/<tag>`, with the tag as the site file writes it, and translate every `msgstr`. Entries
-of context `pattern` are CLDR date patterns or say how parts are joined; those of context `month` name the months as
-they stand alone, where that is another form than in a date (see `ru`). A theme's folder may hold catalogues too, with
-only the entries that it says otherwise. What no catalogue of a language says is said in English.
+README.md tells how to add a language. A text that no catalogue of a language has is given in English.
 """
 
 from collections.abc import Iterable, Mapping
