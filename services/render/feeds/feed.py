@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.render.feeds.entries import EntryContent, entry_content, tag_uri
+from services.render.theme.frame import OfferedFormat
 from services.render.theme.view_models import in_language, listing_name
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
@@ -98,14 +99,9 @@ class Feed:
 
 
 @dataclass(frozen=True)
-class FeedFormat:
+class FeedFormat(OfferedFormat):
     """A format of feeds. Each has a module of its own, and `formats.py` lists them all."""
 
-    name: str
-    """The file is `feed.<name>`."""
-    title: str
-    """What readers call the format."""
-    media_type: str
     has_archives: bool
     """Whether a month of the past has a document in this format (RFC 5005), to which the newest document links."""
     entry: Callable[[EntryContent], bytes]

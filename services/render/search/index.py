@@ -81,9 +81,6 @@ class SearchIndex:
             self._database.execute(statement)
         self._database.execute(f"PRAGMA user_version = {INDEX_VERSION}")
 
-    def close(self) -> None:
-        self._database.close()
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Make the changes of the block atomic."""

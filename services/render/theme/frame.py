@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -14,17 +14,15 @@ from shared.model.site_file import Site
 from shared.model.urls import feed_path, home_path, latest_fragment_path
 
 
-class OfferedFormat(Protocol):
+@dataclass(frozen=True)
+class OfferedFormat:
     """A format of feeds, as far as pages name it."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def media_type(self) -> str: ...
+    name: str
+    """The file is `feed.<name>`."""
+    title: str
+    """What readers call the format."""
+    media_type: str
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def frame_of(
     language: Language,
     standing: Sequence[tuple[str, str]],
     *,
-    feed_formats: Sequence[OfferedFormat],
+    feeds: Sequence[FeedLink],
     search: bool,
 ) -> Frame:
     """Return what the pages of the language share."""
@@ -119,7 +117,7 @@ def frame_of(
         standing=[PageLink(page_title, f"{home}{slug}/") for slug, page_title in standing],
         latest_fragment=latest_fragment_path(lang) if site.latest_sections else None,
         search=f"{home}search/" if search else None,
-        feeds=feed_links(Listing(lang, "home"), site, feed_formats),
+        feeds=feeds,
     )
 
 

@@ -9,11 +9,10 @@ from urllib.parse import urljoin
 from jinja2 import ChoiceLoader, DictLoader, Environment, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.render.text.language import Language, language_of
+from services.render.text.language import language_of
 from services.render.theme.files import ThemeFiles
 from services.render.theme.frame import (
     Alternate,
-    FeedLink,
     Frame,
     Head,
     OfferedFormat,
@@ -67,16 +66,15 @@ class Theme:
     ) -> None:
         self._site = site
         self._base_url = base_url
-        self._feed_formats = feed_formats
         self._standing = standing or {}
-        self._search = search
         self._files = ThemeFiles(theme_dir)
-        self._catalogues = self._files.catalogues
         self._environment = _environment(self._files, base_url)
+        self._search = search
         self._frame = cache(self._make_frame)
+        self._feeds = partial(feed_links, site=site, feed_formats=feed_formats)
         # A section's page is written with every item, and may list 120 months.
         self._month_link = cache(self._make_month_link)
-        self.language = cache(self._make_language)
+        self.language = cache(partial(language_of, catalogues=self._files.catalogues))
         self.fingerprint = self._files.fingerprint
         """The same for two themes of the same templates, static files and catalogues."""
 
@@ -94,7 +92,7 @@ class Theme:
         page = item_page_of(item, self._site, self.language(revision.lang), translations)
         others = [Alternate(other.lang, other.path) for other in page.translations]
         head = Head(
-            title=f"{page.card.title} — {self._frame(revision.lang).title}",
+            title=self._title(revision.lang, page.card.title),
             path=item.path,
             description=page.card.excerpt,
             og_title=page.card.title,
@@ -117,7 +115,7 @@ class Theme:
     def listing_page(self, listing: Listing, cards: Sequence[Card], months: Sequence[str] = ()) -> bytes:
         """Return the page of a section or tag: its newest items, and the way to its months (`yyyymm`)."""
         name = listing_name(listing, self._site)
-        head = self._listing_head(listing, f"{name} — {self._frame(listing.lang).title}", listing.path)
+        head = self._listing_head(listing, self._title(listing.lang, name), listing.path)
         return self._render(
             "listing.html",
             listing.lang,
@@ -135,13 +133,12 @@ class Theme:
 
         The page does not say how many pages there are: the next page would change all of them.
         """
-        frame = self._frame(listing.lang)
-        language = self.language(listing.lang)
+        say = self.language(listing.lang).say
         name = f"{listing_name(listing, self._site)}: {self._month_link(listing, month).name}"
-        numbered = "" if number == 1 and is_last else language.say("Page {number}", number=number)
-        title = " — ".join(part for part in (name, numbered, frame.title) if part)
+        numbered = "" if number == 1 and is_last else say("Page {number}", number=number)
         path = archive_path(listing, month, number)
-        head = self._listing_head(listing, title, path, alternates=[Alternate(listing.lang, path)])
+        alternates = [Alternate(listing.lang, path)]
+        head = self._listing_head(listing, self._title(listing.lang, name, numbered), path, alternates)
         return self._render(
             "archive.html",
             listing.lang,
@@ -164,10 +161,8 @@ class Theme:
 
     def search_page(self, lang: str, results: SearchResults) -> bytes:
         """Return what was found, with the form to ask again."""
-        language = self.language(lang)
-        title = language.say("Search")
         head = Head(
-            title=f"{title} — {self._frame(lang).title}",
+            title=self._title(lang, self.language(lang).say("Search")),
             path=search_path(lang),
             alternates=[Alternate(other, search_path(other)) for other in self._site.languages],
             is_indexed=False,
@@ -184,10 +179,10 @@ class Theme:
         there = [other for other in self._site.languages if slug in dict(self._standing.get(other, ()))]
         alternates = [Alternate(other, f"{home_path(other)}{slug}/") for other in there if other != lang]
         head = Head(
-            title=f"{title} — {self._frame(lang).title}",
+            title=self._title(lang, title),
             path=path,
             alternates=[Alternate(lang, path), *alternates],
-            feeds=self._feeds(Listing(lang, "home")),
+            feeds=self._frame(lang).feeds,
         )
         # `html` is trusted: standing pages come from the institution's own folder.
         return self._render("standing.html", lang, head, title=title, body=Markup(html))  # noqa: S704
@@ -230,11 +225,11 @@ class Theme:
             feeds=self._feeds(listing),
         )
 
-    def _feeds(self, listing: Listing) -> Sequence[FeedLink]:
-        return feed_links(listing, self._site, self._feed_formats)
-
     def _unlisted_head(self, lang: str, title: str) -> Head:
-        return Head(title=f"{title} — {self._frame(lang).title}", path=home_path(lang), is_indexed=False)
+        return Head(title=self._title(lang, title), path=home_path(lang), is_indexed=False)
+
+    def _title(self, lang: str, *parts: str) -> str:
+        return " — ".join(part for part in (*parts, self._frame(lang).title) if part)
 
     def _contents(self, lang: str) -> str:
         """Return a description for search engines, for a site file without one: the names of the top sections."""
@@ -253,21 +248,13 @@ class Theme:
             if section.path.rpartition("/")[0] == listing.name
         ]
 
+    def _make_frame(self, lang: str) -> Frame:
+        language, feeds = self.language(lang), self._feeds(Listing(lang, "home"))
+        return frame_of(self._site, language, self._standing.get(lang, ()), feeds=feeds, search=self._search)
+
     def _make_month_link(self, listing: Listing, month: str) -> PageLink:
         name = self.language(listing.lang).month(int(month[:4]), int(month[4:]))
         return PageLink(name, archive_path(listing, month))
-
-    def _make_frame(self, lang: str) -> Frame:
-        return frame_of(
-            self._site,
-            self.language(lang),
-            self._standing.get(lang, ()),
-            feed_formats=self._feed_formats,
-            search=self._search,
-        )
-
-    def _make_language(self, tag: str) -> Language:
-        return language_of(tag, self._catalogues)
 
 
 def _environment(files: ThemeFiles, base_url: str) -> Environment:

@@ -260,10 +260,10 @@ def _download(attachment: Attachment, language: Language) -> Download:
 
 
 def _fact(fact: Fact, language: Language) -> FactLine:
-    label = language.say(fact.label)
-    if isinstance(fact.value, date):
-        return FactLine(label, language.date(fact.value), fact.value.isoformat())
-    return FactLine(label, printable(fact.value))
+    label, value = language.say(fact[0]), fact[1]
+    if isinstance(value, date):
+        return FactLine(label, language.date(value), value.isoformat())
+    return FactLine(label, printable(value))
 
 
 def _change_note(item: PublicItem, zone: ZoneInfo, language: Language) -> ChangeNote | None:

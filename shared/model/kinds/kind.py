@@ -12,12 +12,8 @@ Node = Mapping[str, object]
 """A node of schema.org's, as JSON: whatever its type wants."""
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A line of an item's data: its label in English, as catalogues know it, and a value."""
-
-    label: str
-    value: str | date
+Fact = tuple[str, str | date]
+"""A line of an item's data: its label in English, as catalogues know it, and its value."""
 
 
 @dataclass(frozen=True)
@@ -56,4 +52,4 @@ class SectionKind:
             return ()
         data = self.data.model_validate(carried)
         values = ((label, getattr(data, name)) for name, label in self.labels.items())
-        return [Fact(label, value if isinstance(value, date) else str(value)) for label, value in values if value]
+        return [(label, value if isinstance(value, date) else str(value)) for label, value in values if value]
