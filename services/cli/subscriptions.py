@@ -19,8 +19,10 @@ _LOOK_EVERY_SECONDS = 0.5
 
 @app.command()
 def subscribe(  # noqa: PLR0913 - an option each
-    endpoint: Annotated[str | None, typer.Argument(help="The URL that is to be told by webhooks.")] = None,
+    endpoint: Annotated[str | None, typer.Argument(help="The address that is to be told: a URL for webhooks.")] = None,
     *,
+    kind: Annotated[str | None, typer.Option(help="The channel; webhooks unless given.")] = None,
+    fields: Annotated[list[str], typer.Option("--set", help="A field of that channel, as NAME=VALUE.")] = [],  # noqa: B006
     websub: Annotated[str | None, typer.Option(help="Subscribe to this feed by WebSub instead; no key needed.")] = None,
     callback: Annotated[str | None, typer.Option(help="With --websub: the URL that is to be sent the feed.")] = None,
     secret: Annotated[str | None, typer.Option(help="With --websub: signs what is sent; made unless given.")] = None,
@@ -39,7 +41,7 @@ def subscribe(  # noqa: PLR0913 - an option each
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Subscribe an endpoint to webhooks, or to a feed; prints the secret that verifies them, this once."""
+    """Subscribe an endpoint to events, or to a feed; prints the secret that verifies what is sent, this once."""
     if websub is not None:
         return _ask_hub(websub, callback or endpoint, secret, lease, end=end, as_json=as_json)
     if endpoint is None:
@@ -47,6 +49,7 @@ def subscribe(  # noqa: PLR0913 - an option each
     wanted = {"types": types, "langs": langs, "sections": sections, "tags": tags, "sources": sources}
     asked = {"url": endpoint, "filter": wanted, "ordered": ordered, "ping": ping}
     asked |= {"max_per_second": max_per_second, "contact": contact}
+    asked |= dict(field.partition("=")[::2] for field in fields) | ({"kind": kind} if kind else {})
     with client_of(url, key) as client:
         made = answer_of(client.post("/v1/subscriptions", json=asked))
     print_answer(made, f"subscribed {made['id']}\nsecret     {made['secret']}  (shown once: keep it)", as_json=as_json)

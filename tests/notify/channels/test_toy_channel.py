@@ -1,16 +1,29 @@
 """A channel of one file: the subscription API, the store and the delivery engine take it as they take webhooks."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
 from redis.asyncio import Redis
 
 from services.notify.channels.base import Channel, Message, Recipient, Target
 from services.notify.channels.http_post import Post, SendResult
 from services.notify.channels.registry import CHANNELS
 from services.notify.model.delivery import Delivery, Success, TryAgain
-from tests.notify.factories import Service, a_service, an_event, announce, eventually, settings_for
+from tests.cli.command_acts import run
+from tests.notify.console.operators import ConsoleOperator, text_of
+from tests.notify.factories import (
+    ADMIN_KEY,
+    Service,
+    a_receiver,
+    a_service,
+    an_event,
+    announce,
+    eventually,
+    settings_for,
+)
 
 LOFT = "pigeon:loft-7"
 
@@ -117,6 +130,31 @@ async def test_the_documentation_has_its_fields(service: Service) -> None:
     schemas = operations["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     assert [schema["properties"]["kind"]["const"] for schema in schemas] == ["webhook", "pigeon"]
     assert "ring" in schemas[1]["properties"]
+
+
+async def test_the_command_line_names_its_kind_and_its_fields() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"id": "sub1", "secret": "whsec_1"}, status=201)
+
+    async with a_receiver(responder=answer) as api:
+        base = api.url.removesuffix("/hook")
+        command = ("subscribe", LOFT, "--kind", "pigeon", "--set", "ring=7", "--url", base, "--key", "k")
+        subscribed = await run(None, *command)
+
+    asked = json.loads(api.heard[0].body)
+    assert subscribed.exit_code == 0
+    assert (asked["kind"], asked["url"], asked["ring"]) == ("pigeon", LOFT, "7")
+
+
+async def test_the_console_shows_its_kind_and_its_address(service: Service) -> None:
+    made = await service.subscribe(LOFT, kind="pigeon", ring=7)
+    service.http.headers["Origin"] = str(service.http.base_url)
+    operator = ConsoleOperator(service.http)
+    await operator.sign_in(ADMIN_KEY)
+
+    page = text_of(await operator.page(f"/console/subscriptions/{made['id']}"))
+
+    assert f"{LOFT} pigeon" in page
 
 
 async def test_a_release_that_lacks_it_tries_again_and_loses_nothing(redis: Redis, store_url: str) -> None:
