@@ -35,6 +35,7 @@ from shared.runtime.background import background
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.item_store import ItemStore
+from shared.store.public_items import PublicItems
 from shared.store.redis_client import connect
 from shared.store.streams import StreamConsumer
 from tests.factories import SITE_TOML
@@ -117,7 +118,7 @@ async def plant_pages(archive: Archive, step: str) -> None:
     cursor = -1
     while cursor:
         cursor, found = await archive.redis.hscan(keys.PATHS, max(0, cursor), count=500)
-        for item in await store.public_items(map(ItemId, found.values())):
+        for item in (await PublicItems(store).by_id([*map(ItemId, found.values())])).values():
             output.write(item.path, b"", page_time_ns(item))
     edition = await adopt_edition(archive.settings, archive.redis)
     mark = {"fingerprint": edition.record.fingerprint, "section": None, "items_are_done": step == "lists"}

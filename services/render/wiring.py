@@ -19,7 +19,6 @@ from services.render.pages.list_entries import ListEntryCache
 from services.render.pages.list_reader import ListReader
 from services.render.pages.lists import ListPages
 from services.render.pages.months import Months
-from services.render.pages.public_items import PublicItems
 from services.render.pages.sitemaps import SitemapReader, SitemapWriter
 from services.render.pages.ticks import Ticker
 from services.render.pages.writer import OnFault, PageWriter
@@ -44,7 +43,11 @@ from shared.runtime.settings import Settings
 from shared.store.dead_letters import DeadLetters
 from shared.store.item_store import ItemStore
 from shared.store.item_writer import ItemWriter
+from shared.store.public_items import PublicItems
 from shared.store.site_record import SiteRecord, adopt_site, read_site
+
+# 100 MB when full: a revision takes about three times its body's length in memory.
+_CACHED_CHARS = 32_000_000
 
 
 class OtherEdition(ClarionError):
@@ -124,7 +127,7 @@ def assemble(
     `on_fault` is called with an item that cannot be rendered, by default a veto; `purge_urls` are told of changes.
     """
     store = ItemStore(redis)
-    public_items = PublicItems(store)
+    public_items = PublicItems(store, _CACHED_CHARS)
     entries = ListEntryCache(edition)
     veto = Veto(store, ItemWriter(redis, edition.site), entries.of)
     items = ItemPages(store, public_items, edition, entries)

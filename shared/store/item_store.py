@@ -93,13 +93,6 @@ class ItemStore:
         rows = await pipe.execute() if wanted else []
         return [Revision.model_validate_json(row) if row else None for row in rows]
 
-    async def public_items(self, ids: Iterable[ItemId]) -> list[PublicItem]:
-        """Return those of the items that lists show, in the order asked for."""
-        items = [item for item in await self.get_many(list(ids)) if item is not None and item.public]
-        revisions = await self.revisions([(item.id, item.public) for item in items])
-        found = [PublicItem(item, revision) for item, revision in zip(items, revisions, strict=True) if revision]
-        return [one for one in found if one.is_listed]
-
     async def newest_after(self, listing: Listing, after: ListingPosition | None, limit: int) -> list[ListingPosition]:
         """
         Return the places that follow `after`, newest first; from the top for None.

@@ -17,6 +17,7 @@ from shared.model.items import PublicItem
 from shared.model.listings import Listing
 from shared.model.site_file import Site
 from shared.store.item_store import ItemStore, ListingPosition
+from shared.store.public_items import PublicItems
 
 # A page ends early when its bodies are long: 100 bodies of 1 MiB would make an answer of 100 MiB.
 _MOST_BODY_CHARS = 2_000_000
@@ -81,7 +82,7 @@ async def _page(
     read = chars = 0
     while read < _MOST_READ:
         places = await store.newest_after(listing, after, limit)
-        items = {item.item.id: item for item in await store.public_items([place.item for place in places])}
+        items = await PublicItems(store).by_id([place.item for place in places])
         for place in places:
             after = place
             item = items.get(place.item)

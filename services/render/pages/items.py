@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from services.render.output.files import File, page_time_ns
 from services.render.pages.edition import Edition
 from services.render.pages.list_entries import ListEntryCache
-from services.render.pages.public_items import PublicItems
 from services.render.theme.view_models import Translation
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
 from shared.store.item_store import ItemStore
+from shared.store.public_items import PublicItems
 
 
 @dataclass(frozen=True)

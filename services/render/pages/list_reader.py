@@ -20,7 +20,6 @@ from services.render.pages.kinds import (
     NewsSitemap,
 )
 from services.render.pages.months import LastPlaces, last_of, month_key
-from services.render.pages.public_items import PublicItems
 from services.render.pages.ticks import NEWS_AGE, last_tick
 from shared.model.clock import from_ms, span_ms
 from shared.model.ids import ItemId
@@ -28,6 +27,7 @@ from shared.model.items import PublicItem
 from shared.model.listings import Listing
 from shared.model.site_file import Section
 from shared.store import keys
+from shared.store.public_items import PublicItems
 from shared.store.scripts import Script
 
 NEWEST_ON_PAGE = 20

@@ -11,7 +11,6 @@ from services.render.output.written import Written
 from services.render.pages.edition import Edition
 from services.render.pages.kinds import paths_of
 from services.render.pages.months import Months, places_left
-from services.render.pages.public_items import PublicItems
 from services.render.pages.writer import PageWriter
 from services.render.pipeline.affected_pages import Change, listings_concerned, lists_concerned, paths_concerned
 from services.render.pipeline.announcing import Announcement, Announcer, BatchAge, announced_event
@@ -28,6 +27,7 @@ from shared.runtime.tracing import record
 from shared.store import keys
 from shared.store.dead_letters import DeadLetters
 from shared.store.item_store import ItemStore
+from shared.store.public_items import PublicItems
 from shared.store.receipts import ShownFiles
 from shared.store.streams import Entry
 

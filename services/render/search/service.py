@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from services.render.output.volume import Output
 from services.render.pages.chunks import Pause
-from services.render.pages.public_items import PublicItems
 from services.render.search.index import IndexQuery, SearchIndex, row_of, version_of
 from shared.model.errors import Unavailable
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
+from shared.store.public_items import PublicItems
 
 _READ_AT_ONCE = 50
 

@@ -5,11 +5,11 @@ from services.render.pages.items import ItemPages
 from services.render.pages.kinds import SITEMAP_PLACES, ListingPage, ListPage, Sitemap
 from services.render.pages.list_entries import ListEntryCache
 from services.render.pages.list_reader import ListReader
-from services.render.pages.public_items import PublicItems
 from services.render.pages.sitemaps import SitemapReader
 from services.render.rebuild.preparation import Preparation
 from shared.model.listings import Listing
 from shared.store.item_store import ItemStore
+from shared.store.public_items import PublicItems
 from tests.render.newsroom import BROKEN_TITLE, Press
 
 NEWS = ListPage(Listing("en", "section", "news"))

@@ -1,4 +1,4 @@
-"""The items that readers see, read from the store every time. Only revisions are cached, because they never change."""
+"""Read the items that readers see, by the rules of `PublicItem`: for lists, pages, search and the public API."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -8,8 +8,6 @@ from shared.model.items import Item, PublicItem, Revision
 from shared.runtime.lru import Lru
 from shared.store.item_store import ItemStore
 
-# 100 MB when full: a revision takes about three times its body's length in memory.
-_KEPT_CHARS = 32_000_000
 _CHARS_BESIDE_BODY = 1_000
 
 # An item that was erased and sent again starts at revision 1 again, but it becomes public at another moment.
@@ -17,11 +15,12 @@ _CacheKey = tuple[ItemId, int, str | None, datetime | None]
 
 
 class PublicItems:
-    """Reads items with their public revisions."""
+    """Reads items with their public revisions. Only revisions are cached, because they never change."""
 
-    def __init__(self, store: ItemStore) -> None:
+    def __init__(self, store: ItemStore, cached_chars: int = 0) -> None:
+        """`cached_chars` bounds the cache by the lengths of the bodies; 0 for none."""
         self._store = store
-        self._kept: Lru[_CacheKey, Revision] = Lru(_KEPT_CHARS, weigh=_chars)
+        self._cache: Lru[_CacheKey, Revision] = Lru(cached_chars, weigh=_chars)
 
     async def by_id(self, ids: Collection[ItemId], *, with_notices: bool = False) -> Mapping[ItemId, PublicItem]:
         """
@@ -30,12 +29,12 @@ class PublicItems:
         `with_notices` adds those withdrawn under a notice, whose page stays.
         """
         items = [item for item in await self._store.get_many(list(ids)) if item is not None and item.public]
-        revisions = {item.id: self._kept.get(_cache_key(item)) for item in items}
+        revisions = {item.id: self._cache.get(_cache_key(item)) for item in items}
         missing = [item for item in items if revisions[item.id] is None]
         read = await self._store.revisions([(item.id, item.public) for item in missing])
         for item, revision in zip(missing, read, strict=True):
             if revision is not None:
-                self._kept.put(_cache_key(item), revision)
+                self._cache.put(_cache_key(item), revision)
                 revisions[item.id] = revision
         found = [PublicItem(item, revision) for item in items if (revision := revisions[item.id]) is not None]
         return {one.item.id: one for one in found if (one.has_page if with_notices else one.is_listed)}
