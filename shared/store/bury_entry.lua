@@ -2,7 +2,6 @@
 -- KEYS 1 stream  2 dead letters
 -- ARGV 1 JSON: group, entry (its id), reason
 -- Returns 1, or 0 where the entry was not pending any more.
-local argument = cjson.decode(ARGV[1])
 local group, entry = argument.group, argument.entry
 if redis.call('XACK', KEYS[1], group, entry) == 0 then return 0 end
 local found = redis.call('XRANGE', KEYS[1], entry, entry)

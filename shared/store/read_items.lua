@@ -2,7 +2,7 @@
 -- KEYS the hashes
 -- ARGV 1 JSON: fields
 -- Returns for each hash its fields' values.
-local fields = cjson.decode(ARGV[1]).fields
+local fields = argument.fields
 local rows = {}
 for place, key in ipairs(KEYS) do rows[place] = redis.call('HMGET', key, unpack(fields)) end
 return rows

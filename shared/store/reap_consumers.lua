@@ -2,7 +2,6 @@
 -- KEYS 1 stream
 -- ARGV 1 JSON: group, idle_ms
 -- Returns how many were forgotten.
-local argument = cjson.decode(ARGV[1])
 local forgotten = 0
 local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], argument.group)
 if consumers.err then return 0 end  -- the group, or the stream, is not there yet

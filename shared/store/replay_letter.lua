@@ -2,7 +2,7 @@
 -- KEYS 1 stream  2 dead letters
 -- ARGV 1 JSON: letter (its id)
 -- Returns 1, or 0 where there is no such letter of this stream, or nothing of its event was kept.
-local id = cjson.decode(ARGV[1]).letter
+local id = argument.letter
 local found = redis.call('XRANGE', KEYS[2], id, id)
 if #found == 0 then return 0 end
 local letter = {}

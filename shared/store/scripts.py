@@ -1,10 +1,10 @@
 """
 Lua scripts: files beside the module that runs them, each one step of the store.
 
-Every script is called in one form: its keys, and one JSON object, which the script reads with `cjson.decode(ARGV[1])`.
-Leave out values that are None: cjson decodes null to a value that counts as true. Send ids as strings: Lua's numbers
-are doubles. Hot scripts keep the form: measured on fan-out, lease and settle of 64 deliveries each, JSON takes the
-server 1 microsecond more for each delivery than positional arguments, and the caller a little less.
+Every script is called in one form: its keys, and one JSON object. `prelude.lua` stands before every script and decodes
+the object. Leave out values that are None: cjson decodes null to a value that counts as true. Send ids as strings:
+Lua's numbers are doubles. Hot scripts keep the form: measured on fan-out, lease and settle of 64 deliveries each, JSON
+takes the server 1 microsecond more for each delivery than positional arguments, and the caller a little less.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ class Script:
     """
 
     def __init__(self, redis: Redis, module: str, name: str, prelude: str = "") -> None:
-        """Read the file `name` beside `module`; `prelude` is a file there that stands before it."""
-        folder = files(module.rpartition(".")[0])
-        self.text = "".join(folder.joinpath(one).read_text(encoding="utf-8") for one in (prelude, name) if one)
+        """Read the file `name` beside `module`; `prelude` is a second prelude, a file there."""
+        parts = (__name__, "prelude.lua"), (module, prelude), (module, name)
+        self.text = "".join(_text_beside(beside, file) for beside, file in parts if file)
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         self._redis = redis
 
@@ -80,6 +80,10 @@ async def run_scripts(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:  
         if isinstance(answer, Exception):
             raise answer
     return answers
+
+
+def _text_beside(module: str, name: str) -> str:
+    return files(module.rpartition(".")[0]).joinpath(name).read_text(encoding="utf-8")
 
 
 def lua_places(names: Iterable[_Name]) -> dict[_Name, int]:

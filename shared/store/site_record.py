@@ -5,7 +5,7 @@ from datetime import datetime
 
 from redis.asyncio import Redis
 
-from shared.model.clock import from_ms, store_now, to_ms
+from shared.model.clock import from_ms
 from shared.store import keys
 from shared.store.scripts import Script
 
@@ -22,9 +22,7 @@ class SiteRecord:
 
 async def adopt_site(redis: Redis, fingerprint: str) -> SiteRecord:
     """Return the record, under the next number if the fingerprint has changed."""
-    now = to_ms(await store_now(redis))
-    script = Script(redis, __name__, "adopt_site.lua")
-    number, born_ms = await script([keys.SITE_RECORD], {"fingerprint": fingerprint, "now_ms": now})
+    number, born_ms = await Script(redis, __name__, "adopt_site.lua")([keys.SITE_RECORD], {"fingerprint": fingerprint})
     return SiteRecord(int(number), fingerprint, from_ms(int(born_ms)))
 
 

@@ -3,15 +3,13 @@
 -- ARGV 1 JSON: most (entries to remove), keep_ms (age below which an entry is kept), floor (remove no entry after this
 --      id; '+': no such bound), groups (that must exist and have acknowledged)
 -- Returns how many entries went; 0 while a group is missing.
-local argument = cjson.decode(ARGV[1])
 local floor = argument.floor
 local function parts(id) local a, b = string.match(id, '^(%d+)-(%d+)$') return tonumber(a), tonumber(b) end
 local function before(x, y) local a, b = parts(x) local c, d = parts(y) return a < c or (a == c and b < d) end
 local function after(id) local a, b = parts(id) return string.format('%.0f-%.0f', a, b + 1) end
 
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-local now = redis.call('TIME')
-local keep_from = string.format('%.0f-0', now[1] * 1000 + math.floor(now[2] / 1000) - argument.keep_ms)
+local keep_from = string.format('%.0f-0', now - argument.keep_ms)
 if floor ~= '+' and before(after(floor), keep_from) then keep_from = after(floor) end
 
 local seen = {}

@@ -17,7 +17,7 @@ local TOMBSTONES_KEPT_MS = 90 * 86400 * 1000
 -- About 100 bytes each.
 local AUDIT_KEPT = 1000000
 
-local write = cjson.decode(ARGV[1])
+local write = argument
 local id = write.item_id
 local latest, public, state, write_id, write_event =
   unpack(redis.call('HMGET', KEYS[1], 'latest', 'public', 'state', 'write_id', 'write_event'))
@@ -38,8 +38,7 @@ if write.path then redis.call('HSET', KEYS[3], write.path, id) end
 if write.document then redis.call('HSET', KEYS[2], write.number, write.document) end
 if write.publish_at then redis.call('ZADD', KEYS[4], write.publish_at, id) else redis.call('ZREM', KEYS[4], id) end
 
-local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+now = string.format('%.0f', now)
 local left = {}
 for _, op in ipairs(write.ops) do
   local kind, key = op[1], KEYS[op[2]]

@@ -2,10 +2,9 @@
 -- KEYS 1 bucket
 -- ARGV 1 JSON: size (tokens that a full bucket holds), window_ms (in which an empty bucket fills)
 -- Returns {1 or 0 (no token was left), whole tokens left, ms until there is one more, ms until the bucket is full}.
-local argument = cjson.decode(ARGV[1])
 local size, window = argument.size, argument.window_ms
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
+-- The bucket counts fractions of a millisecond.
+local now = clock[1] * 1000 + clock[2] / 1000
 local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = size
 if kept[1] then tokens = math.min(size, tonumber(kept[1]) + (now - tonumber(kept[2])) * size / window) end

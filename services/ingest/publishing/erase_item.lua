@@ -4,7 +4,6 @@
 -- ARGV 1 JSON: item_id, latest (its newest revision as the caller saw it), note (for the audit: {name, value, ...}),
 --      paths (of the item), entries (of the item: {in the items stream, in the pages stream, in the dead letters})
 -- Returns 1, or 0 where the item is not as the caller saw it.
-local argument = cjson.decode(ARGV[1])
 local id = argument.item_id
 local state, latest, event, announced =
   unpack(redis.call('HMGET', KEYS[1], 'state', 'latest', 'last_event', 'announced'))
@@ -26,8 +25,7 @@ redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
 redis.call('HSET', KEYS[1], 'public', '0', 'path', '', 'content_sha256', '', 'unrenderable', '0', 'unrenderable_reason', '')
 redis.call('HDEL', KEYS[6], id)
 if tonumber(event) > 0 then
-  local time = redis.call('TIME')
-  redis.call('HSET', KEYS[7], id .. ':' .. latest, string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+  redis.call('HSET', KEYS[7], id .. ':' .. latest, string.format('%.0f', now))
 end
 redis.call('XADD', KEYS[8], '*', unpack(argument.note))
 return 1

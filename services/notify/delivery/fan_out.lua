@@ -9,15 +9,12 @@
 --      if the record of a subscription changes, too: changed (its id), record, changes_kept (changes to remember)
 -- Returns the number of deliveries appended; or -1 if the version or the cursor has moved, and nothing was written.
 -- A delivery that is in the queue already is not appended again.
-local argument = cjson.decode(ARGV[1])
 if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return -1 end
 local cursor = redis.call('HMGET', KEYS[1], 'passed', 'within', 'upto')
 for i = 1, 3 do
   if (cursor[i] or '') ~= argument.seen[i] then return -1 end
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local subscriptions, after = argument.subscriptions, argument.after
 local appended, counts = 0, {}
 for _, one in ipairs(argument.deliveries) do

@@ -3,7 +3,6 @@
 -- ARGV 1 JSON: subscription, events (that are erased)
 -- Returns how many deliveries and attempts were erased. A leased delivery loses its state. If its attempt settles it to
 -- be tried again, the next call erases it.
-local argument = cjson.decode(ARGV[1])
 local erased, forgotten = {}, 0
 for _, event in ipairs(argument.events) do
   erased[event] = true
@@ -21,7 +20,6 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[5], '-', '+')) do
 end
 if forgotten > 0 then
   -- Deliveries behind an erased one may be due now.
-  local time = redis.call('TIME')
-  redis.call('ZADD', KEYS[1], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), argument.subscription)
+  redis.call('ZADD', KEYS[1], 'LT', now, argument.subscription)
 end
 return forgotten

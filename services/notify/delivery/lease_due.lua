@@ -10,10 +10,7 @@
 -- has moved, and nothing was done.
 -- Fair: the endpoint that has waited longest comes first, and then goes behind all that wait. An expired lease counts
 -- as an interrupted attempt. While the circuit is open nothing is leased; after that, one delivery at a time.
-local argument = cjson.decode(ARGV[1])
 if tonumber(redis.call('GET', KEYS[2]) or 0) ~= argument.version then return {-1, {}, {}} end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease_end = argument.token, now + argument.lease_ms
 local budgets = {[false] = argument.quick, [true] = argument.slow}
 local leases = {}

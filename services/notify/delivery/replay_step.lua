@@ -7,7 +7,6 @@
 -- Returns the number of deliveries appended; or, with nothing written, -1 if the record has changed, -2 if too many
 -- deliveries wait; or -3 if the subscription is gone, and its job was deleted.
 -- A delivery that is in the queue already is not appended again. A dead letter that was removed meanwhile is skipped.
-local argument = cjson.decode(ARGV[1])
 local job, subscription = argument.job, argument.subscription
 if redis.call('HGET', KEYS[1], job) ~= argument.seen then return -1 end
 if redis.call('HEXISTS', KEYS[2], subscription) == 0 then
@@ -26,7 +25,6 @@ for _, one in ipairs(argument.deliveries) do
 end
 redis.call('HSET', KEYS[1], job, argument.record)
 if appended > 0 then
-  local time = redis.call('TIME')
-  redis.call('ZADD', KEYS[3], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), subscription)
+  redis.call('ZADD', KEYS[3], 'LT', now, subscription)
 end
 return appended

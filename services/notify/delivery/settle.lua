@@ -11,9 +11,6 @@
 -- Returns {now, since when each endpoint has failed everything (ms; 0 if it has not), ...}.
 -- The circuit: after some failures in a row the endpoint gets nothing for a while, then one delivery as a probe. Each
 -- failed probe doubles the time; one good answer closes the circuit.
-local argument = cjson.decode(ARGV[1])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local settled = {}
 
 local function failed(endpoint, left_alone)

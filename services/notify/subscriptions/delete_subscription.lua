@@ -2,7 +2,6 @@
 -- KEYS 1 subscriptions  2 version  3 changes  4 due  5.. the keys of the subscription alone
 -- ARGV 1 JSON: subscription, changes_kept (changes to remember)
 -- Returns 1, or 0 if there is no such subscription.
-local argument = cjson.decode(ARGV[1])
 local id = argument.subscription
 if redis.call('HDEL', KEYS[1], id) == 0 then return 0 end
 redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[2]), id)

@@ -3,7 +3,6 @@
 -- ARGV 1 JSON: subscription, seen (the record that the writer saw, '' for none), record (the new one), changes_kept
 --      (changes to remember), cursor (where the one that the writer saw must still be there: {passed, within, upto})
 -- Returns 1, or 0 if the record or the cursor has changed and nothing was written. Sent twice, it writes once.
-local argument = cjson.decode(ARGV[1])
 local id = argument.subscription
 local record = redis.call('HGET', KEYS[1], id) or ''
 if record == argument.record then return 1 end
@@ -18,6 +17,5 @@ redis.call('HSET', KEYS[1], id, argument.record)
 redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[2]), id)
 redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - argument.changes_kept)
 -- The endpoint is due: deliveries may have been queued before it was paused.
-local time = redis.call('TIME')
-redis.call('ZADD', KEYS[5], 'LT', time[1] * 1000 + math.floor(time[2] / 1000), id)
+redis.call('ZADD', KEYS[5], 'LT', now, id)
 return 1

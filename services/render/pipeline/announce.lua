@@ -9,9 +9,6 @@
 --      (JSON list {name, value, ...} or an empty one), reason (why it was given up or ''), files (that show the
 --      revision: JSON or '')
 -- Returns how many entries were announced. An entry that is not pending any more was announced by someone else.
-local argument = cjson.decode(ARGV[1])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local announced_now = 0
 
 local function append(receipts, revision, told)
