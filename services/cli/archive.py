@@ -20,7 +20,7 @@ app = typer.Typer()
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write the archive; .gz compresses it.")],
 ) -> None:
-    """Write the whole store into an archive; one that is written to meanwhile is refused."""
+    """Write the whole store into an archive; refused where the store is written to meanwhile."""
 
     async def write(_: Settings, redis: Redis) -> None:
         beside = file.with_name(f".{file.name}.new")

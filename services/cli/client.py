@@ -1,4 +1,4 @@
-"""How commands speak with a running Clarion: over HTTP, with a key."""
+"""How commands call a running Clarion: over HTTP, with a key."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ Key = Annotated[str, typer.Option("--key", envvar=["CLARION_KEY", "CLARION_BOOTS
 
 @contextmanager
 def client_of(url: str, key: str) -> "Iterator[httpx.Client]":
-    """Yield a client that speaks with this key; leave with exit code 1 where nobody answers."""
+    """Yield a client that sends this key; leave with exit code 1 where nobody answers."""
     import httpx  # noqa: PLC0415 - the commands that need none start faster without it
 
     if not key:

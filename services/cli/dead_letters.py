@@ -1,4 +1,4 @@
-"""The commands about what was given up: list it, and try it again."""
+"""`clarion dead-letters`: list events and deliveries that were given up, and try them again."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from services.notify.delivery.dead_letters import DeadDeliveries
     from services.notify.delivery.history import DeliveryHistory
 
-letters = typer.Typer(no_args_is_help=True, help="What was given up: events that no page came of, and deliveries.")
+letters = typer.Typer(no_args_is_help=True, help="Events without a page and deliveries that were given up.")
 
 
 @letters.command("list")
@@ -29,7 +29,7 @@ def list_letters(
     limit: Annotated[int, typer.Option(help="At most so many of each kind.", min=1)] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List what was given up, the newest first: events, and deliveries."""
+    """List the newest events and deliveries that were given up."""
     rows = on_store(lambda settings, redis: _rows(settings, redis, limit))
     if as_json:
         return typer.echo(json.dumps(rows, ensure_ascii=False))
@@ -45,7 +45,7 @@ def replay_letters(
     every: Annotated[bool, typer.Option("--all", help="All that `list` would show without a limit.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try again what was given up: events are rendered anew, deliveries sent under the ids they had."""
+    """Try dead letters again: events are rendered anew, deliveries are sent under the ids they had."""
     if bool(ids) == every:
         fail("name some dead letters, or say --all")
     replayed, missing = on_store(lambda settings, redis: _replay(settings, redis, ids))
@@ -100,7 +100,7 @@ async def _is_retried(history: "DeliveryHistory", delivery: str) -> bool:
 
 
 def _is_event(letter_id: str) -> bool:
-    """Whether this is a place in a stream: a delivery's id ends with its subscription's."""
+    """Whether the id is a place in a stream; the id of a delivery ends with its subscription's id."""
     return letter_id.replace("-", "").isdigit()
 
 

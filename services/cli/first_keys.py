@@ -35,7 +35,7 @@ def _make(file: Path) -> bool:
 
 
 def main() -> None:
-    """Make what is missing, and say what was made but never what it is."""
+    """Make the missing keys; print the names of the files, never the keys."""
     folder = Path(sys.argv[1])
     for name in make_first_keys(folder):
         sys.stderr.write(f"made {folder / name}\n")

@@ -50,7 +50,7 @@ def timeline(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say how far an item has come: accepted, rendered, visible, announced, delivered to so many of so many."""
+    """Say how far an item has come: accepted, rendered, visible, announced, delivered to n of m subscribers."""
     with client_of(url, key) as client:
         answer = answer_of(
             client.get(f"{_path(item)}/status", params={"revision": revision} if revision is not None else {})

@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, everything else on standard error."""
+"""How commands print: results on standard output, everything else on standard error."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 
 def print_answer(answer: dict[str, Any], words: str, *, as_json: bool) -> None:  # Any: JSON
-    """Print the answer for a script, or what it comes to in words."""
+    """Print the answer as JSON for a script, or in words."""
     typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else words)
 
 

@@ -30,7 +30,7 @@ _NICENESS = 10
 
 
 def rebuild(section: str | None, *, as_json: bool) -> None:
-    """Write every page anew from the store, beside publishing; what was interrupted goes on where it stopped."""
+    """Write every page anew from the store, beside publishing; an interrupted rebuild goes on where it stopped."""
     _be_quiet_and_nice()
     with _progress(quiet=as_json) as on_progress:
         rebuilt = on_store(lambda settings, redis: _rebuild(settings, redis, section, on_progress))

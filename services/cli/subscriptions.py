@@ -1,4 +1,4 @@
-"""The commands about who is told: subscribe, try a receiver, and have deliveries made again."""
+"""`clarion subscribe`, `clarion listen`, `clarion replay`: subscribe an endpoint, try one, repeat its deliveries."""
 
 import json
 import time

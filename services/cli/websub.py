@@ -1,4 +1,4 @@
-"""A WebSub subscriber to try with: finds a feed's hub, asks it, and checks what it sends (W3C WebSub)."""
+"""A WebSub subscriber to try with: finds a feed's hub, sends it a request, and checks its signatures (W3C WebSub)."""
 
 import hmac
 import secrets
@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 30
 
 
 class HubRefusal(ClarionError):
-    """The feed has no hub that takes the request; the message tells what was said."""
+    """The feed names no hub, or its hub refused the request; the message has the reason."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The ingest service: what it is made of, started and stopped in order."""
+"""The ingest service: its parts, started and stopped in order."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence

@@ -171,7 +171,7 @@ class AcceptedStep(_Answer):
     publish_at: datetime | None
     """The end of its embargo, if it had one."""
     event_id: EventId | None
-    """None while it waits, and for one that never became public."""
+    """None while the revision waits, and for a revision that never became public."""
 
 
 class RenderedFile(_Answer):
@@ -236,7 +236,7 @@ class AuditedAct(_Answer):
 
     at: datetime
     actor: str
-    """The name of the key; `schedule` for what came out at its moment."""
+    """The name of the key; `schedule` for a release at the end of an embargo."""
     act: str
     id: str
     source: str

@@ -1,4 +1,4 @@
-"""The description of the interface: OpenAPI 3.1 for what is called, examples included."""
+"""The OpenAPI 3.1 document of the HTTP interface, with examples, and the JSON Schema of an item."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Fetch what is to be imported from an address, and ask only for changes after the first time."""
+"""Fetch a source from its address; after the first time only if it changed."""
 
 import json
 from dataclasses import asdict, dataclass
