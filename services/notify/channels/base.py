@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import getrandbits
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
@@ -22,8 +23,11 @@ from shared.runtime.trace_step import Step
 MAX_URL_CHARS = 2048
 _MAX_RECIPIENTS = 10_000
 
-Crypt = Callable[[str, str], str]
-"""Seals or opens a text for the subscription that owns it."""
+
+class Unseal(Protocol):
+    """Opens a sealed text of the subscription that owns it."""
+
+    def __call__(self, sealed: str, owner: str) -> str: ...
 
 
 class Target(BaseModel):
@@ -80,7 +84,6 @@ class Channel(Protocol[TargetT]):
         self, recipient: Recipient[TargetT], delivery: Delivery, message: Message, traceparent: str, post: Post
     ) -> SendResult:
         """Send once and return what came of it. A failure that may pass is TryAgain, one for good is GiveUp."""
-        ...
 
     def url_problem(self, url: str, guard: AddressGuard) -> str | None:  # noqa: ARG002 - a default
         """Return what makes the address unfit, or None."""
@@ -112,7 +115,7 @@ def by_kind(channels: Iterable[AnyChannel]) -> Mapping[str, AnyChannel]:
 class ChannelSender:
     """Makes attempts: sends each delivery once through the channel of its subscription."""
 
-    def __init__(self, channels: Mapping[str, AnyChannel], post: Post, unseal: Crypt) -> None:
+    def __init__(self, channels: Mapping[str, AnyChannel], post: Post, unseal: Unseal) -> None:
         self._channels = channels
         self._post = post
         self._unseal = unseal
@@ -152,9 +155,7 @@ class ChannelSender:
         return recipient
 
     def _open(self, channel: AnyChannel, subscription: Subscription) -> Recipient[Any]:  # Any: as above
-        def unseal(sealed: str) -> str:
-            return self._unseal(sealed, subscription.id)
-
+        unseal = partial(self._unseal, owner=subscription.id)
         keys = [
             (signing_key(unseal(one.sealed)), one.expires_at.timestamp() if one.expires_at else None)
             for one in subscription.secrets

@@ -32,11 +32,9 @@ class AttemptMaker(Protocol[_LeaseT_contra, SettlementT]):
 
     async def attempt(self, lease: _LeaseT_contra) -> SettlementT:
         """Try once and return what shall become of the leased work."""
-        ...
 
     def interrupted(self, lease: _LeaseT_contra) -> SettlementT:
         """Return the settlement of an attempt that was cut off, or never began."""
-        ...
 
     def is_good(self, settlement: SettlementT) -> bool:  # noqa: ARG002 - a default
         """Whether the endpoint did well, and may get more attempts at a time. By default it never may."""

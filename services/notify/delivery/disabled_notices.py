@@ -43,14 +43,8 @@ class DisabledNotices:
     async def _tell(self, one: Subscription, operators: list[SubscriptionId]) -> None:
         event_id, body = disabled_notice(one)
         for operator in operators:
-            delivery = Delivery(
-                delivery_id(event_id, operator),
-                event_id,
-                ENDPOINT_DISABLED,
-                LOG_START,
-                to_ms(one.state_since),
-                body=body,
-            )
+            notice, since_ms = delivery_id(event_id, operator), to_ms(one.state_since)
+            delivery = Delivery(notice, event_id, ENDPOINT_DISABLED, LOG_START, since_ms, body=body)
             with contextlib.suppress(NotFound):
                 await self._enqueue(operator, delivery)
         with contextlib.suppress(NotFound):

@@ -45,19 +45,15 @@ class LeaseSource(Protocol[LeaseT_co, _SettlementT_contra]):
 
         Raises RedisError; the same settlements are then given again, which their tokens make harmless.
         """
-        ...
 
     async def settle(self, settlements: Sequence[_SettlementT_contra]) -> None:
         """Settle, and lease nothing. Raises RedisError."""
-        ...
 
     def next_turn(self, now: float, slots: AttemptSlots) -> float:
         """Return when there is something to lease (monotonic); `now` if there is."""
-        ...
 
     def ring(self) -> None:
         """Note that work was made due."""
-        ...
 
 
 class LeaseLoop(Generic[LeaseT, SettlementT]):

@@ -220,7 +220,7 @@ def _read(turn: ShardTurn, token: str, answers: Any) -> TurnResult:  # Any: an i
     leases = []
     for endpoint, delivery_id, state in zip(leased[::3], leased[1::3], leased[2::3], strict=True):
         delivery, subscription = Delivery.from_json(delivery_id, state), subscriptions[endpoint]
-        lease = DeliveryLease(endpoint, token, delivery.attempts, delivery, subscription, turn.shard, leased_ms)
+        lease = DeliveryLease(endpoint, token, delivery.attempts, leased_ms, delivery, subscription, turn.shard)
         leases.append(lease)
     due = {SubscriptionId(one): int(moment) for one, moment in zip(heads[::2], heads[1::2], strict=True)}
     return TurnResult(failing_ms, leased_ms, leases, due)

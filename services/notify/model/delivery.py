@@ -117,6 +117,8 @@ class Lease:
     token: str
     attempts: int
     """How many attempts failed before."""
+    leased_ms: int
+    """When it was leased, by the store's clock."""
 
     @property
     def log_fields(self) -> dict[str, object]:
@@ -130,8 +132,6 @@ class DeliveryLease(Lease):
     delivery: Delivery
     subscription: Subscription
     shard: Shard
-    leased_ms: int
-    """By the store's clock."""
 
     @property
     def log_fields(self) -> dict[str, object]:

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from services.notify.channels.base import AnyChannel
 from services.notify.channels.signing import signing_key
-from services.notify.model.subscription import DEFAULT_KIND, KNOWN_TYPES, Subscription
+from services.notify.model.subscription import DEFAULT_KIND, KNOWN_TYPES, Filter, Subscription
 from shared.egress.address_guard import AddressGuard
 from shared.http.errors import field_errors
 from shared.model.clock import iso
@@ -44,8 +44,10 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FilterRequest(_Request):
+class FilterRequest(Filter):
     """Which events match; an empty list matches all."""
+
+    model_config = ConfigDict(extra="forbid")
 
     types: Words = ()
     langs: Words = ()

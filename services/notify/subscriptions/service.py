@@ -1,5 +1,6 @@
 """Make, change, pause, resume, test and end subscriptions."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from services.notify.channels.signing import new_secret
 from services.notify.log.event_log import EventLog, LogNoLongerReaches
 from services.notify.model.delivery import Delivery
 from services.notify.model.log_position import LOG_START, Cursor, is_before
-from services.notify.model.subscription import ENDPOINT_DISABLED, PING, Filter, SealedSecret, State, Subscription
+from services.notify.model.subscription import ENDPOINT_DISABLED, PING, SealedSecret, State, Subscription
 from services.notify.subscriptions.requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.subscriptions.store import SubscriptionStore
@@ -64,12 +65,8 @@ class SubscriptionService:
         subscription = Subscription(
             id=subscription_id,
             owner=key.name,
-            kind=request.kind,
-            filter=Filter(**request.filter.model_dump()),
-            ordered=request.ordered,
-            max_per_second=request.max_per_second,
-            description=request.description,
-            contact=request.contact,
+            filter=request.filter,
+            **request.model_dump(include={"kind", "ordered", "max_per_second", "description", "contact"}),
             secrets=(SealedSecret(sealed=self._secret_box.seal(secret, subscription_id)),),
             created_at=now,
             since=await self._event_log.newest(),
@@ -103,9 +100,7 @@ class SubscriptionService:
         channel = self.channel_of(await self.find(subscription_id, key))
         _refuse_notices(patch, key)
         own = patch.model_fields_set & channel.target.model_fields.keys()
-        update: dict[str, object] = patch.model_dump(exclude_unset=True, exclude={"filter", *own})
-        if "filter" in patch.model_fields_set:
-            update["filter"] = Filter(**patch.filter.model_dump())
+        update = {name: getattr(patch, name) for name in patch.model_fields_set - own}
 
         def changed(before: Subscription, _: Cursor) -> Subscription:
             if not own:
@@ -196,17 +191,13 @@ class SubscriptionService:
         now = await store_now(self._redis)
         event_id = EventId(f"ping{new_trace_id()[:16]}")
         body = webhook_body(PING, now, {"event_id": event_id, "subscription_id": subscription.id})
-        one = Delivery(
-            delivery_id(event_id, subscription.id), event_id, PING, LOG_START, to_ms(now), attempts=0, body=body
-        )
+        one = Delivery(delivery_id(event_id, subscription.id), event_id, PING, LOG_START, to_ms(now), body=body)
         await self._enqueue(subscription.id, one)
         return one.id
 
     async def _stop_unless_gone(self, subscription_id: SubscriptionId, state: State, reason: str) -> None:
-        try:
+        with contextlib.suppress(NotFound):
             await self._stop(subscription_id, state, reason)
-        except NotFound:
-            return
 
     async def _stop(self, subscription_id: SubscriptionId, state: State, reason: str) -> Subscription:
         now = await store_now(self._redis)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import structlog
 from yarl import URL
 
-from services.notify.channels.http_post import USER_AGENT, Post, SendResult, post_once
+from services.notify.channels.http_post import USER_AGENT, Post, post_once
 from services.notify.delivery.attempts_in_flight import AttemptMaker
 from services.notify.delivery.retry_schedule import next_delay
 from services.notify.model.delivery import Attempt, GiveUp, Outcome, Success, TryAgain, outcome_name
@@ -78,13 +78,11 @@ class Distribution(AttemptMaker[FeedLease, FeedSettlement]):
         outcome: Outcome = TryAgain("expired", "the feed is not on the volume")
         answer_text = ""
         if topic is not None:
-            outcome, answer_text = await self._sent(lease.subscription, topic)
+            headers, body = self._message(lease.subscription, topic)
+            url = URL(lease.subscription.callback, encoded=True)
+            outcome, answer_text = await post_once(self.post, url, headers, body)
         took_ms = int((time.perf_counter() - began) * 1000)
         return Attempt(lease.attempts + 1, at_ms, took_ms, outcome, answer_text)
-
-    async def _sent(self, subscription: FeedSubscription, topic: Topic) -> SendResult:
-        headers, body = self._message(subscription, topic)
-        return await post_once(self.post, URL(subscription.callback, encoded=True), headers, body)
 
     def _message(self, subscription: FeedSubscription, topic: Topic) -> tuple[dict[str, str], bytes]:
         headers = {"User-Agent": USER_AGENT}

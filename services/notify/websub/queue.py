@@ -34,7 +34,6 @@ class FeedLease(Lease):
 
     subscription: FeedSubscription
     sent: str
-    leased_ms: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ class RequestLease(Lease):
     """A leased request. Its token is its record, which counts the attempts."""
 
     request: FeedRequest
-    leased_ms: int
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
             subscription = FeedSubscription.model_validate_json(record)
             if is_slow:
                 slots.remember_slow(subscription.id)
-            yield FeedLease(subscription.id, token, failures, subscription, sent, now_ms)
+            yield FeedLease(subscription.id, token, failures, now_ms, subscription, sent)
 
 
 class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
@@ -211,4 +209,4 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
     def _read(self, leased: _Answer, token: str, now_ms: int, slots: AttemptSlots) -> Iterable[RequestLease]:  # noqa: ARG002
         for raw in leased[1::2]:
             request = FeedRequest.model_validate_json(raw)
-            yield RequestLease(request.id, raw, request.attempts, request, now_ms)
+            yield RequestLease(request.id, raw, request.attempts, now_ms, request)

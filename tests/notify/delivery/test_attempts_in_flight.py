@@ -27,7 +27,7 @@ class Maker:
 
     def begin(self, endpoint: str, name: str, act: Act) -> None:
         self.acts[name] = act
-        self.in_flight.begin(Lease(SubscriptionId(endpoint), name, 0), time.monotonic())
+        self.in_flight.begin(Lease(SubscriptionId(endpoint), name, 0, 0), time.monotonic())
 
     async def attempt(self, lease: Lease) -> str:
         self.begun.append(lease.token)

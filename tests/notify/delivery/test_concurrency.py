@@ -31,7 +31,7 @@ def clock() -> Clock:
 
 
 def begun(slots: AttemptSlots, clock: Clock, endpoint: str = "one") -> RunningAttempt[Lease]:
-    attempt = RunningAttempt(Lease(SubscriptionId(endpoint), "t", 0), clock.now)
+    attempt = RunningAttempt(Lease(SubscriptionId(endpoint), "t", 0, 0), clock.now)
     slots.begin(attempt)
     return attempt
 
@@ -142,7 +142,7 @@ def test_an_attempt_that_ends_makes_room_for_the_next(clock: Clock) -> None:
 
 def test_a_wait_for_a_slot_makes_no_attempt_slow(clock: Clock) -> None:
     slots = AttemptSlots(clock)
-    waited = RunningAttempt(Lease(ENDPOINT, "t", 0), clock.now)
+    waited = RunningAttempt(Lease(ENDPOINT, "t", 0, 0), clock.now)
 
     clock.now = 3.0
     slots.begin(waited)
