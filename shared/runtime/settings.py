@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Network = IPv4Network | IPv6Network
@@ -17,10 +17,20 @@ STANDARD_RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 _SECRETS_FOLDER = Path("/run/secrets")
 
 
-def _comma_separated(value: Any) -> Any:  # Any: whatever the environment or a test handed in
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
+def _parts(value: Any) -> Any:  # Any: what the environment or a test hands in
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _span(value: Any) -> Any:  # Any: see _parts
+    return value if isinstance(value, timedelta) else timedelta(seconds=float(value))
+
+
+def _network(value: Any) -> Any:  # Any: see _parts
+    return ip_network(value) if isinstance(value, str) else value
+
+
+_CommaSeparated = BeforeValidator(_parts)
+Seconds = Annotated[timedelta, BeforeValidator(_span)]
 
 
 class Settings(BaseSettings):
@@ -47,51 +57,26 @@ class Settings(BaseSettings):
     wait_replicas: Annotated[int, Field(ge=0)] = 0
     allow_weak_durability: bool = False
 
-    purge_urls: Annotated[tuple[str, ...], NoDecode] = ()
+    purge_urls: Annotated[tuple[str, ...], NoDecode, _CommaSeparated] = ()
 
-    claim_after: timedelta = timedelta(seconds=10)
-    items_retention: timedelta = timedelta(days=1)
-    log_retention: timedelta = timedelta(days=30)
+    claim_after: Seconds = timedelta(seconds=10)
+    items_retention: Seconds = timedelta(days=1)
+    log_retention: Seconds = timedelta(days=30)
 
     shards: Annotated[int, Field(ge=1, le=64)] = 8
-    egress_allow: Annotated[tuple[Network, ...], NoDecode] = ()
-    retry_schedule: Annotated[tuple[timedelta, ...], NoDecode] = tuple(
+    egress_allow: Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, _CommaSeparated] = ()
+    retry_schedule: Annotated[tuple[Seconds, ...], NoDecode, _CommaSeparated] = tuple(
         timedelta(seconds=seconds) for seconds in STANDARD_RETRY_SECONDS
     )
-    attempt_timeout: timedelta = timedelta(seconds=15)
-    lease_min: timedelta = timedelta(hours=1)
-    lease_default: timedelta = timedelta(days=10)
-    lease_max: timedelta = timedelta(days=30)
+    attempt_timeout: Seconds = timedelta(seconds=15)
+    lease_min: Seconds = timedelta(hours=1)
+    lease_default: Seconds = timedelta(days=10)
+    lease_max: Seconds = timedelta(days=30)
     websub_signature: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
     rsscloud: bool = False
 
-    console_session: timedelta = timedelta(hours=8)
+    console_session: Seconds = timedelta(hours=8)
     ingest_url: str | None = None
-
-    @field_validator("egress_allow", mode="before")
-    @classmethod
-    def _networks(cls, value: Any) -> Any:  # Any: see _comma_separated
-        return tuple(ip_network(part) if isinstance(part, str) else part for part in _comma_separated(value))
-
-    @field_validator("purge_urls", mode="before")
-    @classmethod
-    def _addresses(cls, value: Any) -> Any:  # Any: see _comma_separated
-        return tuple(_comma_separated(value))
-
-    @field_validator("retry_schedule", mode="before")
-    @classmethod
-    def _waits(cls, value: Any) -> Any:  # Any: see _comma_separated
-        parts = _comma_separated(value)
-        return tuple(part if isinstance(part, timedelta) else timedelta(seconds=float(part)) for part in parts)
-
-    @field_validator(
-        *("claim_after", "items_retention", "log_retention", "attempt_timeout"),
-        *("lease_min", "lease_default", "lease_max", "console_session"),
-        mode="before",
-    )
-    @classmethod
-    def _seconds(cls, value: Any) -> Any:  # Any: see _comma_separated
-        return value if isinstance(value, timedelta) else timedelta(seconds=float(value))
 
     @field_validator("base_url", "ingest_url")
     @classmethod
