@@ -22,12 +22,6 @@ from shared.store.replication import Replication
 from shared.store.scripts import Script
 
 WriteStatus = Literal["written", "moved", "path", "translation"]
-_STATUSES: Mapping[str, WriteStatus] = {
-    "written": "written",
-    "moved": "moved",
-    "path": "path",
-    "translation": "translation",
-}
 
 
 @dataclass(frozen=True)
@@ -112,15 +106,16 @@ class ItemWriter:
         if write.event is not None and status == "written":
             written = event_id(item_id, write.after.public)
             record(Step("item.write", written), write.event.trace_id, began_ns, item_id=item_id, event=write.event.type)
-        return _STATUSES[status]
+        return status
 
     async def confirm(self) -> None:
         """Return once everything written so far is on as many replicas as the settings ask for."""
         await self._replication.confirm()
 
-    async def _run(self, script_keys: Sequence[str], argument: Mapping[str, object]) -> Sequence[str]:
+    async def _run(self, script_keys: Sequence[str], argument: Mapping[str, object]) -> tuple[WriteStatus, str]:
+        answer: tuple[WriteStatus, str]
         if not self._replication.is_wanted:
-            answer: Sequence[str] = await self._script(script_keys, argument)
+            answer = await self._script(script_keys, argument)
             return answer
         async with self._redis.pipeline(transaction=False) as pipe:
             self._script.stage(pipe, script_keys, argument)
