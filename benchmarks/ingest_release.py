@@ -35,9 +35,9 @@ from shared.store import keys
 from shared.store.item_writer import ItemWriter
 from shared.store.redis_client import connect
 from tests.factories import an_item, some_settings
-from tests.fakes import eventually
 from tests.ingest_service import Ingest, running_ingest
 from tests.ports import a_free_port
+from tests.waiting import eventually
 
 _APART = timedelta(milliseconds=50)
 _AHEAD = timedelta(seconds=8)

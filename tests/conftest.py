@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from services.dev.embedded_store import embedded_redis, find_server
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
+from tests.clarion import Clarion, running_clarion
 from tests.embedded_cluster import EmbeddedCluster, embedded_cluster
 from tests.environment import set_environment
 from tests.factories import some_settings
-from tests.fakes import Clarion, running_clarion
 from tests.ingest_service import Ingest, running_ingest
 from tests.ports import a_free_port
 

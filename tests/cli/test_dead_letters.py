@@ -6,7 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.cli.command_acts import run
-from tests.notify.factories import a_receiver, a_service, an_event, announce, eventually, settings_for
+from tests.notify.factories import a_service, an_event, announce, settings_for
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 
 async def test_dead_letters_are_listed_and_replayed(
@@ -17,7 +19,7 @@ async def test_dead_letters_are_listed_and_replayed(
     async with a_receiver(*[500] * 4) as endpoint, a_service(redis, settings_for(store_url)) as service:
         made = await service.subscribe(endpoint.url)
         await announce(redis, an_event("e"))
-        await eventually(lambda: len(endpoint.heard) == 4)
+        await eventually(lambda: len(endpoint.requests) == 4)
         listed: list[dict[str, str]] = []
 
         async def is_listed() -> bool:
@@ -26,7 +28,7 @@ async def test_dead_letters_are_listed_and_replayed(
 
         await eventually(is_listed)
         replayed = json.loads(await told("dead-letters", "replay", listed[0]["id"], "--json"))
-        await eventually(lambda: len(endpoint.heard) == 5)
+        await eventually(lambda: len(endpoint.requests) == 5)
         after = json.loads(await told("dead-letters", "list", "--json"))
 
     assert (listed[0]["kind"], listed[0]["id"], listed[0]["reason"]) == ("delivery", f"e-{made['id']}", "status 500")

@@ -9,10 +9,11 @@ import pytest
 from services.cli.listen import Behaviour, in_words
 from services.cli.websub import is_signed
 from services.notify.websub.distribution import signature
+from tests.clarion import Clarion
 from tests.cli.command_acts import listening, run
 from tests.factories import an_item
-from tests.fakes import Clarion, eventually
 from tests.notify.websub.fakes import SECRET
+from tests.waiting import eventually
 
 FEED = "/en/news/feed.atom"
 

@@ -3,24 +3,17 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
 
+from tests.waiting import eventually
+
 # Beside everything else that goes on: an entry of a dead consumer is taken over after 30 s, a delivery after 20.
 PATIENCE_SECONDS = 100
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until the condition holds; fail, naming it, when patience is over."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await condition():  # noqa: ASYNC110 - what is waited for happens in other processes
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"{what} did not come about in {PATIENCE_SECONDS} s") from None
+patiently = partial(eventually, seconds=PATIENCE_SECONDS, every=0.1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class Outside:
             except httpx.TransportError:
                 return False
 
-        await eventually(is_there, f"the page {url}")
+        await patiently(is_there, f"the page {url}")
         return await self.http.get(url)
 
     async def subscribe(self, endpoint: "Endpoint", *, seconds: float = 0) -> dict[str, Any]:
@@ -93,7 +86,7 @@ class Endpoint:
         async def is_complete() -> bool:
             return event_ids <= (await self._counted()).keys()
 
-        await eventually(is_complete, f"hearing {len(event_ids)} events")
+        await patiently(is_complete, f"hearing {len(event_ids)} events")
         return await self._counted()
 
     async def _counted(self) -> Counter[str]:

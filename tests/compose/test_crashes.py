@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.compose import engine
-from tests.compose.outside import Endpoint, Outside, eventually
+from tests.compose.outside import Endpoint, Outside, patiently
 
 EVERY_CONTAINER = ["valkey", "ingest", "render", "notify", "nginx"]
 # Items on their way at a time, and how many are accepted before and after the blow.
@@ -50,7 +50,7 @@ class Load:
         async def enough() -> bool:
             return len(self.receipts) >= wanted
 
-        await eventually(enough, f"{count} more accepted items")
+        await patiently(enough, f"{count} more accepted items")
 
     @property
     def event_ids(self) -> set[str]:
@@ -68,7 +68,7 @@ async def test_a_killed_container_heals_and_loses_nothing(service: str, outside:
         await load.accepted(_BEFORE)
         engine.crash(victim)
         await load.accepted(_AFTER)
-        await eventually(lambda: _is_back(victim), f"{service} back and healthy")
+        await patiently(lambda: _is_back(victim), f"{service} back and healthy")
 
     await endpoint.heard_all_of(load.event_ids)
     for receipt in load.receipts:
@@ -90,7 +90,7 @@ async def test_a_stopped_service_ends_in_time_and_loses_and_doubles_nothing(
         last_words = engine.last_words(told_to_stop)
         engine.docker("start", told_to_stop.id)
         await load.accepted(_AFTER)
-        await eventually(lambda: _is_back(told_to_stop), f"{service} back and healthy")
+        await patiently(lambda: _is_back(told_to_stop), f"{service} back and healthy")
 
     assert exit_code == 0, last_words
     assert took < 10  # the promise of the documentation

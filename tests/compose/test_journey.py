@@ -8,7 +8,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.compose import engine
-from tests.compose.outside import Endpoint, Outside, eventually
+from tests.compose.outside import Endpoint, Outside, patiently
 
 
 async def test_an_item_becomes_a_page_its_feeds_and_a_verified_webhook(outside: Outside, endpoint: Endpoint) -> None:
@@ -39,7 +39,7 @@ async def test_a_new_document_stands_beside_a_page_that_was_there(outside: Outsi
     async def stands_there() -> bool:
         return title in (await outside.http.get(article.url)).text
 
-    await eventually(stands_there, "the new document beside the old article")
+    await patiently(stands_there, "the new document beside the old article")
 
 
 async def test_a_page_names_its_hub_and_itself_and_has_no_validator(outside: Outside) -> None:
@@ -67,7 +67,7 @@ async def test_a_feed_is_answered_304_until_it_changes(outside: Outside) -> None
         answer = await outside.http.get("/en/feed.atom", headers={"If-None-Match": before.headers["etag"]})
         return answer.status_code == httpx.codes.OK
 
-    await eventually(has_changed, "the changed feed")
+    await patiently(has_changed, "the changed feed")
 
 
 @pytest.mark.parametrize(

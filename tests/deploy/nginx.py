@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import eventually
+from tests.waiting import eventually
 
 TEMPLATE = Path(__file__).parents[2] / "deploy/nginx.conf"
 # Debian puts it where only root's PATH looks.

@@ -17,10 +17,11 @@ from starlette.responses import PlainTextResponse
 from services.dev.runner import PathRouter, clarion_running
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
+from tests.clarion import Clarion
 from tests.deploy.nginx import Behind, needs_nginx, running_nginx
 from tests.factories import ADMIN_KEY, an_item, as_json, some_settings
-from tests.fakes import PATIENCE_SECONDS, Clarion, eventually
 from tests.ports import a_free_port
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = needs_nginx
 

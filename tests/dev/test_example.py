@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from services.dev.example import EXAMPLE, example_items, publish_example
+from tests.clarion import running_clarion
 from tests.factories import some_settings
-from tests.fakes import running_clarion
 from tests.ports import a_free_port
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from tests.factories import ADMIN_KEY, SECRETS_KEY, a_site_file
-from tests.fakes import Receiver, eventually
+from tests.receiver import Receiver
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from standardwebhooks import Webhook
 
 from services.ingest.publishing.durability import WeakStore, require_durable_store
 from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
+from tests.clarion import Clarion, running_clarion
 from tests.embedded_cluster import EmbeddedCluster
 from tests.factories import ADMIN_KEY, SECRETS_KEY, an_item, some_settings
-from tests.fakes import Clarion, Receiver, eventually, receiving, running_clarion
 from tests.journeys.processes import ROOT, a_client, answers, clarion_process, subscribed, until_readable
 from tests.journeys.test_crashes import STEPS
+from tests.receiver import Receiver, a_receiver
+from tests.waiting import eventually
 
 WRITERS = 4
 BEFORE_THE_KILL = 40
@@ -39,13 +40,13 @@ async def clarion_on_cluster(tmp_path: Path, cluster: EmbeddedCluster, free_port
 
 async def test_on_a_cluster_an_item_becomes_a_page_and_a_verified_webhook(clarion_on_cluster: Clarion) -> None:
     clarion = clarion_on_cluster
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         subscription = await clarion.subscribe(receiver.url)
 
         receipt = await clarion.put("opening", an_item(title="The harbour opens", tags=["sea"]))
 
         (request,) = await receiver.received()
-    body = Webhook(subscription["secret"]).verify(request.body, request.headers)
+    body = request.verify(subscription["secret"])
     assert body["data"]["event_id"] == receipt["event_id"]
     for url in (receipt["url"], *body["data"]["feeds"]):
         assert "The harbour opens" in (await clarion.http.get(url)).text
@@ -80,7 +81,7 @@ async def test_on_a_cluster_a_crash_at_any_step_loses_nothing(
     step: str, tmp_path: Path, cluster: EmbeddedCluster, free_port: int
 ) -> None:
     store = {"CLARION_REDIS_URL": cluster.url}
-    async with receiving() as receiver, a_client(free_port) as client:
+    async with a_receiver() as receiver, a_client(free_port) as client:
         async with clarion_process(tmp_path, free_port, step, **store) as doomed:
             await eventually(lambda: answers(client, "/healthz"), "the start before the crash")
             secret = await subscribed(client, receiver)
@@ -99,7 +100,7 @@ async def test_on_a_cluster_a_crash_at_any_step_loses_nothing(
     assert len(receiver.requests) <= 2
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
     for request in receiver.requests:
-        Webhook(secret).verify(request.body, request.headers)
+        request.verify(secret)
 
 
 @dataclass
@@ -154,7 +155,7 @@ async def test_what_was_accepted_outlives_the_death_of_a_master(
 ) -> None:
     store = {"CLARION_REDIS_URL": cluster.url, "CLARION_WAIT_REPLICAS": "1"}
     async with (
-        receiving() as receiver,
+        a_receiver() as receiver,
         a_client(free_port) as client,
         clarion_process(tmp_path, free_port, **store),
     ):
@@ -180,7 +181,7 @@ async def test_what_was_accepted_outlives_the_death_of_a_master(
         assert len(events) == len(set(events))
         await _assert_site_is_what_a_rebuild_writes(tmp_path, cluster.url, free_port)
     for request in receiver.requests:
-        Webhook(secret).verify(request.body, request.headers)
+        request.verify(secret)
 
 
 async def _restarted_after_failover(cluster: EmbeddedCluster, key: str, died: int) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from standardwebhooks import Webhook
 
 from tests.factories import an_item
-from tests.fakes import eventually, receiving
 from tests.journeys.processes import a_client, answers, clarion_process, subscribed, until_readable
 from tests.ports import a_free_port
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 # The steps, in the item's order: being killed at the entry of one is being killed at the end of the one before it.
 STEPS = [
@@ -62,7 +62,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     data, port, receiver_port = tmp_path_factory.mktemp("prepared"), a_free_port(), a_free_port()
 
     async def prepare() -> Prepared:
-        async with receiving(receiver_port) as receiver, a_client(port) as client, clarion_process(data, port, "-"):
+        async with a_receiver(receiver_port) as receiver, a_client(port) as client, clarion_process(data, port, "-"):
             await eventually((data / "output" / ".clarion" / "built").exists, "the first start")
             return Prepared(data, port, receiver_port, await subscribed(client, receiver))
 
@@ -73,7 +73,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 async def test_a_crash_at_any_step_loses_nothing(step: str, tmp_path: Path, prepared: Prepared) -> None:
     data, port = tmp_path / "data", prepared.port
     shutil.copytree(prepared.data, data, symlinks=True)
-    async with receiving(prepared.receiver_port) as receiver, a_client(port) as client:
+    async with a_receiver(prepared.receiver_port) as receiver, a_client(port) as client:
         async with clarion_process(data, port, step) as doomed:
             await eventually(lambda: answers(client, "/healthz"), "the start before the crash")
             with contextlib.suppress(httpx.TransportError):
@@ -93,4 +93,4 @@ async def test_a_crash_at_any_step_loses_nothing(step: str, tmp_path: Path, prep
     assert len(receiver.requests) <= 2
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
     for request in receiver.requests:
-        Webhook(prepared.secret).verify(request.body, request.headers)
+        request.verify(prepared.secret)

@@ -17,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 from shared.http.server import http_server
 from shared.runtime.trace_step import Step
 from tests.factories import an_item
-from tests.fakes import eventually, receiving
 from tests.journeys.processes import a_client, answers, clarion_process, subscribed
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
@@ -62,7 +63,7 @@ async def collecting() -> AsyncIterator[Collector]:
 
 
 async def test_the_spans_of_an_items_way_hang_together(tmp_path: Path, free_port: int) -> None:
-    async with receiving() as receiver, collecting() as collector, a_client(free_port) as client:
+    async with a_receiver() as receiver, collecting() as collector, a_client(free_port) as client:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         async with clarion_process(tmp_path, free_port, **variables):
             await eventually(lambda: answers(client, "/healthz"), "the start")

@@ -31,8 +31,9 @@ from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
 from tests.factories import ADMIN_KEY, SECRETS_KEY
-from tests.notify.factories import a_subscription, an_event, announce, eventually
+from tests.notify.factories import a_subscription, an_event, announce
 from tests.notify.sink import Reply, a_sink
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 _ATTEMPT_TIMEOUT = timedelta(seconds=3)

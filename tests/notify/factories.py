@@ -1,19 +1,15 @@
 """What the tests of notify are made of: events, endpoints that listen, and a running service."""
 
-import asyncio
 import itertools
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import httpx
-from aiohttp import web
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from standardwebhooks import Webhook
 
 from services.notify.app import running
 from services.notify.channels.base import AnyChannel
@@ -23,8 +19,8 @@ from shared.model.events import AnnouncedEvent, webhook_body
 from shared.model.ids import EventId, LogId, new_trace_id
 from shared.runtime.settings import Settings
 from shared.store import keys
+from tests.factories import ADMIN_KEY, SECRETS_KEY
 
-ADMIN_KEY = "an-admin-key-of-the-tests-that-is-long"
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _number = itertools.count(1)
 
@@ -54,82 +50,11 @@ async def announce(redis: Redis, *events: AnnouncedEvent) -> LogId:
     return LogId(place)
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 15) -> None:
-    """Wait until the condition holds."""
-    ends = time.monotonic() + seconds
-    while True:
-        holds = condition()
-        if not isinstance(holds, bool):
-            holds = await holds
-        if holds:
-            return
-        assert time.monotonic() < ends, "it did not come about"
-        await asyncio.sleep(0.01)
-
-
-@dataclass
-class Heard:
-    """A request that an endpoint received."""
-
-    headers: Mapping[str, str]
-    body: bytes
-    at: float
-
-    @property
-    def id(self) -> str:
-        return self.headers["webhook-id"]
-
-    def verify(self, secret: str) -> None:
-        """Raise unless the signature holds, by the official library."""
-        Webhook(secret).verify(self.body, dict(self.headers))
-
-
-Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class Receiver:
-    """An endpoint on loopback; `answers` are given one after the other, then 200."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    heard: list[Heard] = field(default_factory=list)
-    responder: Responder | None = None
-
-    async def on_request(self, request: web.Request) -> web.StreamResponse:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.heard.append(Heard(headers, await request.read(), time.monotonic()))
-        if self.responder is not None:
-            return await self.responder(request)
-        return web.Response(status=self.answers.pop(0) if self.answers else 200, text="so it is")
-
-    @property
-    def event_ids(self) -> list[str]:
-        return [heard.id.rpartition("-")[0] for heard in self.heard]
-
-
-@asynccontextmanager
-async def a_receiver(*answers: int, responder: Responder | None = None) -> AsyncIterator[Receiver]:
-    receiver = Receiver(answers=list(answers), responder=responder)
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", receiver.on_request)
-    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    receiver.url = f"http://127.0.0.1:{port}/hook"
-    try:
-        yield receiver
-    finally:
-        await runner.cleanup()
-
-
 def settings_for(store_url: str, **changes: object) -> Settings:
     given: dict[str, object] = {
         "redis_url": store_url,
         "bootstrap_key": SecretStr(ADMIN_KEY),
-        "secrets_key": SecretStr("a secrets key of the tests"),
+        "secrets_key": SecretStr(SECRETS_KEY),
         "egress_allow": LOOPBACK,
         "retry_schedule": (timedelta(seconds=0.05),) * 3,
         "attempt_timeout": timedelta(seconds=5),

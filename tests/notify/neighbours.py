@@ -24,8 +24,9 @@ from shared.egress.name_resolver import NameResolver
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.factories import SECRETS_KEY
-from tests.notify.factories import LOOPBACK, a_subscription, an_event, announce, eventually
+from tests.notify.factories import LOOPBACK, a_subscription, an_event, announce
 from tests.notify.sink import Reply, a_sink
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ import asyncio
 from aiohttp import web
 from redis.asyncio import Redis
 
-from tests.notify.factories import Service, a_receiver, a_service, an_event, announce, eventually, settings_for
+from tests.notify.factories import Service, a_service, an_event, announce, settings_for
+from tests.receiver import Received, a_receiver
+from tests.waiting import eventually
 
 
 async def test_an_announced_event_reaches_its_subscriber_signed_and_to_the_byte(service: Service) -> None:
@@ -15,8 +17,8 @@ async def test_an_announced_event_reaches_its_subscriber_signed_and_to_the_byte(
 
         await announce(service.redis, event)
 
-        await eventually(lambda: len(receiver.heard) == 1)
-        heard = receiver.heard[0]
+        await eventually(lambda: len(receiver.requests) == 1)
+        heard = receiver.requests[0]
         heard.verify(made["secret"])
         assert heard.body == event.body.encode()
         assert heard.id == f"{event.id}-{made['id']}"
@@ -31,8 +33,8 @@ async def test_a_failed_delivery_is_repeated_under_the_same_id(service: Service)
 
         await announce(service.redis, an_event())
 
-        await eventually(lambda: len(receiver.heard) == 3)
-        assert len({heard.id for heard in receiver.heard}) == 1
+        await eventually(lambda: len(receiver.requests) == 3)
+        assert len({request.id for request in receiver.requests}) == 1
         answer = await service.http.get(f"/v1/subscriptions/{made['id']}/attempts")
         await eventually(lambda: True)
         assert [one["status"] for one in answer.json()["attempts"]][-2:] == [503, 500]
@@ -45,20 +47,20 @@ async def test_events_before_the_subscription_are_not_heard(service: Service) ->
 
         await announce(service.redis, an_event("late"))
 
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
         assert receiver.event_ids == ["late"]
 
 
 async def test_endpoints_that_hang_delay_no_other(redis: Redis, store_url: str) -> None:
     gate = asyncio.Event()
 
-    async def hang(_: web.Request) -> web.StreamResponse:
+    async def hang(_: Received) -> web.StreamResponse:
         await gate.wait()
         return web.Response()
 
     async with (
         a_service(redis, settings_for(store_url)) as service,
-        a_receiver(responder=hang) as hanging,
+        a_receiver(answer=hang) as hanging,
         a_receiver() as prompt,
     ):
         for _ in range(100):
@@ -67,5 +69,5 @@ async def test_endpoints_that_hang_delay_no_other(redis: Redis, store_url: str) 
         for _ in range(5):
             await announce(service.redis, an_event())
 
-        await eventually(lambda: len(prompt.heard) == 5, seconds=4)
+        await eventually(lambda: len(prompt.requests) == 5, seconds=4)
         gate.set()

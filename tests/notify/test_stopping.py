@@ -11,8 +11,9 @@ from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
 from tests.notify.chaos import SHARDS, Plan, Replicas, environment, subscribe
-from tests.notify.factories import an_event, announce, eventually
+from tests.notify.factories import an_event, announce
 from tests.notify.sink import Reply, a_sink
+from tests.waiting import eventually
 
 SUPERVISORS_PATIENCE_SECONDS = 10
 

@@ -12,10 +12,10 @@ from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.redis_client import connect
 from tests.factories import an_item, some_settings
-from tests.fakes import eventually
 from tests.ingest_service import running_ingest
 from tests.ports import a_free_port
 from tests.store_contents import store_contents
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from shared.store import keys
 from shared.store.item_store import ItemStore
 from shared.store.item_writer import ItemWriter
 from tests.factories import an_item
-from tests.fakes import eventually
 from tests.ingest_service import Ingest, running_ingest
 from tests.store_contents import newest, store_contents
+from tests.waiting import eventually
 
 FAR = "2999-01-01T00:00:00Z"
 HOME = Listing("en", "home")

@@ -15,9 +15,11 @@ from shared.model.ids import item_id
 from shared.model.listings import Listing
 from shared.model.preview import PREVIEW_PATH, Preview, preview_path
 from shared.store import keys
+from tests.clarion import Clarion
 from tests.factories import an_item
-from tests.fakes import Clarion, eventually, receiving
+from tests.receiver import a_receiver
 from tests.store_contents import store_contents
+from tests.waiting import eventually
 
 FAR = "2999-01-01T00:00:00Z"
 SECRET = "Zirconia Mandate"
@@ -123,7 +125,7 @@ async def test_nothing_of_an_embargoed_item_is_readable_before_its_moment(
     ring = KeyRing(redis, clarion.settings)
     other = ApiKey(name="gazette", scopes=frozenset({"items:read", "items:write"}), sources=frozenset({"gazette"}))
     foreign_key = await ring.create(other)
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         await clarion.subscribe(receiver.url)
         translation = await clarion.put("translation", an_item(lang="ru", title="Порт", translation_set="opening"))
         told = 1
@@ -169,7 +171,7 @@ async def test_nothing_of_an_embargoed_item_is_readable_before_its_moment(
 
 
 async def test_when_its_moment_has_come_it_is_everywhere(clarion: Clarion, redis: Redis) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         await clarion.subscribe(receiver.url)
         receipt = await clarion.put("secret", a_secret())
         await redis.hset(keys.item(receipt["id"]), "publish_at", "1000")

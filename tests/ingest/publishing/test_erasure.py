@@ -5,14 +5,17 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from redis.asyncio import Redis
 
 from shared.runtime.settings import Settings
 from shared.store import keys
+from tests.clarion import Clarion, running_clarion
 from tests.factories import an_item
-from tests.fakes import Clarion, eventually, receiving, running_clarion
 from tests.ingest_service import Ingest
+from tests.receiver import a_receiver
 from tests.store_contents import store_contents
+from tests.waiting import eventually
 
 SECRET = "Mirabelle Quartz"
 
@@ -45,8 +48,8 @@ async def test_nothing_of_an_erased_item_is_left_and_subscribers_are_told(
     settings: Settings, redis: Redis, retry_schedule: str
 ) -> None:
     scheduled = settings.model_copy(update={"retry_schedule": Settings(retry_schedule=retry_schedule).retry_schedule})
-    async with running_clarion(scheduled) as clarion, receiving() as receiver, receiving() as echo:
-        echo.answer, echo.says = lambda _: 500, lambda request: request.body
+    async with running_clarion(scheduled) as clarion, a_receiver() as receiver, a_receiver() as echo:
+        echo.answer = lambda request: web.Response(status=500, body=request.body)
         await clarion.subscribe(receiver.url)
         await clarion.subscribe(echo.url)
         posted = {"source": "press", "external_id": "a", **a_secret()}

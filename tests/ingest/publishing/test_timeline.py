@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 
 from shared.model.ids import EventId
 from shared.store import keys
+from tests.clarion import Clarion
 from tests.cli.command_acts import run
 from tests.factories import an_item
-from tests.fakes import Clarion, eventually, receiving
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 STATUS = "/v1/items/press/a/status"
 Json = dict[str, Any]  # Any: JSON
@@ -156,7 +158,7 @@ async def test_an_item_in_many_lists_names_its_own_page_first_and_says_how_many_
 
 
 async def test_a_real_subscriber_is_counted_when_it_has_heard(clarion: Clarion) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         await clarion.subscribe(receiver.url)
         await clarion.put("a", an_item())
         await receiver.received()

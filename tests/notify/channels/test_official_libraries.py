@@ -11,10 +11,12 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.notify.channels.signing import new_secret
-from tests.notify.factories import Heard, Service, a_receiver, an_event, announce, eventually
+from tests.notify.factories import Service, an_event, announce
+from tests.receiver import Received, a_receiver
+from tests.waiting import eventually
 
 NPM = Path(__file__).parent / "npm"
-Checks = Sequence[tuple[str, Heard]]
+Checks = Sequence[tuple[str, Received]]
 
 
 def by_python(checks: Checks) -> list[bool]:
@@ -49,23 +51,23 @@ async def test_deliveries_verify_before_during_and_after_a_rotation(
         made = await service.subscribe(receiver.url)
         old, path = made["secret"], f"/v1/subscriptions/{made['id']}"
         await announce(service.redis, an_event("before", title="Портовая служба «открыта»"))
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
 
         new = (await service.http.post(f"{path}/rotate-secret")).json()["secret"]
         await announce(service.redis, an_event("during"))
-        await eventually(lambda: len(receiver.heard) == 2)
+        await eventually(lambda: len(receiver.requests) == 2)
         newest = (await service.http.post(f"{path}/rotate-secret", json={"keep_old_for_hours": 0})).json()["secret"]
         await announce(service.redis, an_event("after"))
-        await eventually(lambda: len(receiver.heard) == 3)
+        await eventually(lambda: len(receiver.requests) == 3)
 
-    before, during, after = receiver.heard
+    before, during, after = receiver.requests
     right = [(old, before), (old, during), (new, during), (newest, after)]
     wrong = [(new, before), (old, after), (new, after), (new_secret(), during)]
     assert library(right) == [True] * 4
     assert library(wrong) == [False] * 4
 
 
-def _verifies(secret: str, heard: Heard) -> bool:
+def _verifies(secret: str, heard: Received) -> bool:
     try:
         Webhook(secret).verify(heard.body, dict(heard.headers))
     except WebhookVerificationError:

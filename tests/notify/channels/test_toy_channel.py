@@ -13,17 +13,11 @@ from services.notify.channels.http_post import Post, SendResult
 from services.notify.channels.registry import CHANNELS
 from services.notify.model.delivery import Delivery, Success, TryAgain
 from tests.cli.command_acts import run
+from tests.factories import ADMIN_KEY
 from tests.notify.console.operators import ConsoleOperator, text_of
-from tests.notify.factories import (
-    ADMIN_KEY,
-    Service,
-    a_receiver,
-    a_service,
-    an_event,
-    announce,
-    eventually,
-    settings_for,
-)
+from tests.notify.factories import Service, a_service, an_event, announce, settings_for
+from tests.receiver import Received, a_receiver
+from tests.waiting import eventually
 
 LOFT = "pigeon:loft-7"
 
@@ -133,15 +127,15 @@ async def test_the_documentation_has_its_fields(service: Service) -> None:
 
 
 async def test_the_command_line_names_its_kind_and_its_fields() -> None:
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(_: Received) -> web.Response:
         return web.json_response({"id": "sub1", "secret": "whsec_1"}, status=201)
 
-    async with a_receiver(responder=answer) as api:
+    async with a_receiver(answer=answer) as api:
         base = api.url.removesuffix("/hook")
         command = ("subscribe", LOFT, "--kind", "pigeon", "--set", "ring=7", "--url", base, "--key", "k")
         subscribed = await run(None, *command)
 
-    asked = json.loads(api.heard[0].body)
+    asked = json.loads(api.requests[0].body)
     assert subscribed.exit_code == 0
     assert (asked["kind"], asked["url"], asked["ring"]) == ("pigeon", LOFT, "7")
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.fakes import PATIENCE_SECONDS, Clarion
+from tests.clarion import Clarion
 from tests.notify.console.operators import ConsoleOperator
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from redis.typing import EncodableT
 
 from shared.runtime.settings import Settings
 from shared.store import keys
+from tests.clarion import Clarion
 from tests.factories import an_item, some_settings
-from tests.fakes import Clarion, Receiver, eventually, receiving
 from tests.notify.console.operators import ConsoleOperator, said, text_of
+from tests.receiver import Receiver, a_receiver
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def types_at(receiver: Receiver) -> list[str]:
 async def test_a_paused_subscription_is_sent_nothing_until_it_is_resumed(
     clarion: Clarion, operator: ConsoleOperator
 ) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         made = await clarion.subscribe(receiver.url)
         here = f"/console/subscriptions/{made['id']}"
 
@@ -79,7 +81,7 @@ async def test_resuming_where_the_log_no_longer_reaches_offers_the_oldest_place(
 
 
 async def test_a_ping_reaches_the_endpoint(clarion: Clarion, operator: ConsoleOperator) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         here = f"/console/subscriptions/{(await clarion.subscribe(receiver.url))['id']}"
 
         page = await operator.press(here, f"{here}/ping")
@@ -103,8 +105,7 @@ async def test_what_may_not_be_done_is_told_where_it_was_tried(clarion: Clarion,
 
 
 async def test_a_failed_delivery_is_tried_again_at_once(clarion: Clarion, operator: ConsoleOperator) -> None:
-    async with receiving() as receiver:
-        receiver.answer = lambda _: 500 if not receiver.requests else 204
+    async with a_receiver(500) as receiver:
         made = await clarion.subscribe(receiver.url)
         receipt = await clarion.put("opening", an_item())
         await receiver.received(1)
@@ -123,8 +124,7 @@ async def test_a_failed_delivery_is_tried_again_at_once(clarion: Clarion, operat
 async def test_a_delivery_among_the_dead_letters_is_retried_and_leaves_them(
     clarion: Clarion, operator: ConsoleOperator
 ) -> None:
-    async with receiving() as receiver:
-        receiver.answer = lambda _: 204 if receiver.requests else 410
+    async with a_receiver(410) as receiver:
         made = await clarion.subscribe(receiver.url)
         receipt = await clarion.put("opening", an_item())
         delivery = f"{receipt['event_id']}-{made['id']}"
@@ -146,7 +146,7 @@ async def test_a_delivery_among_the_dead_letters_is_retried_and_leaves_them(
 async def test_a_replay_makes_deliveries_again_under_the_ids_they_had(
     clarion: Clarion, operator: ConsoleOperator
 ) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         here = f"/console/subscriptions/{(await clarion.subscribe(receiver.url))['id']}"
         await clarion.put("opening", an_item())
         await receiver.received(1)

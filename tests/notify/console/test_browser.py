@@ -9,8 +9,10 @@ from redis.asyncio import Redis
 
 from shared.store import keys
 from tests.browser import Tab, a_tab
+from tests.clarion import Clarion
 from tests.factories import ADMIN_KEY, an_item
-from tests.fakes import Clarion, eventually, receiving
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 TITLE = 'The <script>document.title = "stolen"</script><img src=x onerror=alert(1)> harbour'
 
@@ -29,7 +31,7 @@ async def sign_in(tab: Tab, clarion: Clarion) -> None:
 
 
 async def test_an_operator_works_at_the_console(clarion: Clarion, tab: Tab) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         made = await clarion.subscribe(receiver.url, description="The archive")
         await sign_in(tab, clarion)
 
@@ -89,7 +91,7 @@ async def test_an_item_is_found_and_withdrawn(clarion: Clarion, tab: Tab) -> Non
 
 
 async def test_following_leaves_alone_what_the_operator_is_at(clarion: Clarion, tab: Tab) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         receiver.answer = lambda _: 500
         made = await clarion.subscribe(receiver.url)
         receipt = await clarion.put("opening", an_item())

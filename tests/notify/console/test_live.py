@@ -8,9 +8,10 @@ import httpx
 
 from services.notify.console.live import live_events
 from shared.model.errors import NotFound
+from tests.clarion import Clarion
 from tests.factories import an_item
-from tests.fakes import PATIENCE_SECONDS, Clarion
 from tests.notify.console.operators import ConsoleOperator
+from tests.waiting import PATIENCE_SECONDS
 
 STREAM = {"Accept": "text/event-stream"}
 

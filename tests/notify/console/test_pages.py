@@ -8,10 +8,12 @@ from redis.asyncio import Redis
 
 from shared.runtime.settings import Settings
 from shared.store import keys
+from tests.clarion import Clarion
 from tests.factories import an_item, some_settings
-from tests.fakes import Clarion, eventually, receiving
 from tests.notify.console.operators import ConsoleOperator, text_of
 from tests.notify.websub.fakes import a_subscriber
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 EVIL = 'The <script>alert("1")</script> "harbour" & \'sea\''
 
@@ -56,7 +58,7 @@ async def test_an_empty_clarion_has_an_overview_too(operator: ConsoleOperator) -
 
 
 async def test_an_item_shows_its_whole_way(clarion: Clarion, operator: ConsoleOperator) -> None:
-    async with receiving() as heard, receiving() as failing:
+    async with a_receiver() as heard, a_receiver() as failing:
         failing.answer = lambda _: 500
         await clarion.subscribe(heard.url, description="Those who hear")
         await clarion.subscribe(failing.url, description="Those who do not")
@@ -132,7 +134,7 @@ async def test_an_item_is_found_by_whatever_names_it(clarion: Clarion, operator:
 
 
 async def test_subscriptions_are_listed_with_their_state(clarion: Clarion, operator: ConsoleOperator) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         await clarion.subscribe(receiver.url, description="The archive")
         paused = await clarion.subscribe(receiver.url, description="The press room")
         await clarion.http.post(f"/v1/subscriptions/{paused['id']}/pause")
@@ -149,7 +151,7 @@ async def test_subscriptions_are_listed_with_their_state(clarion: Clarion, opera
 async def test_a_subscription_shows_its_attempts_and_a_delivery_its_answer(
     clarion: Clarion, operator: ConsoleOperator
 ) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         receiver.answer = lambda _: 503
         made = await clarion.subscribe(receiver.url, headers={"X-Password": "open sesame"})
         receipt = await clarion.put("opening", an_item(title=EVIL))
@@ -174,7 +176,7 @@ async def test_dead_letters_show_what_was_given_up_and_why(
     clarion: Clarion, operator: ConsoleOperator, redis: Redis
 ) -> None:
     await redis.xadd(keys.ITEMS_STREAM, {"type": "item.sold.v1", "id": "never-1"})
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         receiver.answer = lambda _: 410
         await clarion.subscribe(receiver.url)
         receipt = await clarion.put("opening", an_item())
@@ -191,7 +193,7 @@ async def test_dead_letters_show_what_was_given_up_and_why(
 
 
 async def test_what_comes_from_outside_is_text_and_nothing_else(clarion: Clarion, operator: ConsoleOperator) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         receiver.answer = lambda _: 500
         made = await clarion.subscribe(receiver.url, description=EVIL)
         receipt = await clarion.put("opening", an_item(title=EVIL, change_note=EVIL))

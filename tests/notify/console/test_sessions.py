@@ -14,8 +14,8 @@ from shared.http.auth import ApiKey, KeyRing
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY
-from tests.fakes import PATIENCE_SECONDS, eventually
 from tests.notify.console.operators import ConsoleOperator, fields, said, text_of
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from services.notify.delivery.attempts_in_flight import AttemptsInFlight
 from services.notify.delivery.concurrency import AttemptSlots
 from services.notify.model.delivery import Lease
 from shared.model.ids import SubscriptionId
-from tests.notify.factories import eventually
+from tests.waiting import eventually
 
 Act = Callable[[], Awaitable[str]]
 

@@ -17,7 +17,8 @@ from services.notify.model.delivery import (
 )
 from shared.model.ids import DeliveryId
 from tests.notify.delivery.queue_acts import SHARD, enqueue, lease, leased_into, names, settle
-from tests.notify.factories import a_subscription, eventually
+from tests.notify.factories import a_subscription
+from tests.waiting import eventually
 
 CIRCUIT = QueueRules(timedelta(seconds=30), timedelta(seconds=0.2), timedelta(seconds=0.4))
 

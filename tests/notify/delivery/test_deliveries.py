@@ -14,7 +14,9 @@ from shared.model.clock import store_now, to_ms
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
-from tests.notify.factories import Service, a_receiver, a_service, an_event, announce, eventually, settings_for
+from tests.notify.factories import Service, a_service, an_event, announce, settings_for
+from tests.receiver import Received, a_receiver
+from tests.waiting import eventually
 
 
 def shard_of(subscription_id: str) -> Shard:
@@ -34,7 +36,7 @@ async def test_an_exhausted_schedule_gives_up_and_keeps_a_dead_letter(service: S
 
         await eventually(lambda: _has_dead_letter(service.redis, made["id"]))
 
-        assert len(receiver.heard) == 4
+        assert len(receiver.requests) == 4
         shown = (await service.http.get(f"/v1/deliveries/e-{made['id']}")).json()
         assert shown["status"] == "given_up"
         assert [one["outcome"] for one in shown["attempts"]] == ["given_up", "failed", "failed", "failed"]
@@ -50,9 +52,9 @@ async def test_a_dead_delivery_is_retried_by_hand_under_its_id(service: Service)
 
         answer = await service.http.post(f"/v1/deliveries/e-{made['id']}/retry")
 
-        await eventually(lambda: len(receiver.heard) == 5)
+        await eventually(lambda: len(receiver.requests) == 5)
         assert answer.status_code == 202
-        assert len({heard.id for heard in receiver.heard}) == 1
+        assert len({request.id for request in receiver.requests}) == 1
         await eventually(lambda: _status_is(service, f"e-{made['id']}", "delivered"))
 
 
@@ -66,7 +68,7 @@ async def test_410_disables_and_resuming_brings_what_was_missed(service: Service
 
         await service.http.post(f"/v1/subscriptions/{made['id']}/resume")
 
-        await eventually(lambda: len(receiver.heard) == 3)
+        await eventually(lambda: len(receiver.requests) == 3)
         assert "410" in shown["state_reason"]
         assert sorted(receiver.event_ids[1:]) == ["missed1", "missed2"]
 
@@ -80,7 +82,7 @@ async def test_a_disabled_endpoint_gets_a_thousand_missed_events_in_order_when_i
 
         await service.http.post(f"/v1/subscriptions/{made['id']}/resume")
 
-        await eventually(lambda: len(receiver.heard) >= 1002, seconds=30)
+        await eventually(lambda: len(receiver.requests) >= 1002, seconds=30)
         assert receiver.event_ids == ["e0", *(f"e{n}" for n in range(1001))]
 
 
@@ -94,7 +96,7 @@ async def test_behind_an_open_circuit_deliveries_wait_untried_and_all_come_when_
         await eventually(lambda: len(set(receiver.event_ids[8:])) == 50)
 
         # One at a time until it answered well: of fifty that were due at once only the probes failed.
-        assert len(receiver.heard) == 58
+        assert len(receiver.requests) == 58
 
 
 async def test_an_endpoint_that_failed_everything_for_days_is_disabled(service: Service) -> None:
@@ -114,7 +116,7 @@ async def test_an_ordered_endpoint_hears_events_in_their_order_through_failures(
 
         await announce(service.redis, *(an_event(f"e{n}") for n in range(6)))
 
-        await eventually(lambda: len(receiver.heard) == 9)
+        await eventually(lambda: len(receiver.requests) == 9)
         assert receiver.event_ids == ["e0", "e1", "e1", "e1", "e2", "e2", "e3", "e4", "e5"]
 
 
@@ -126,7 +128,7 @@ async def test_an_ordered_endpoint_whose_head_is_given_up_is_paused_and_skips_no
 
         await service.http.post(f"/v1/subscriptions/{made['id']}/resume")
 
-        await eventually(lambda: len(receiver.heard) == 6)
+        await eventually(lambda: len(receiver.requests) == 6)
         assert receiver.event_ids == ["head"] * 5 + ["next"]
 
 
@@ -136,21 +138,21 @@ async def test_while_paused_nothing_is_sent_and_afterwards_everything(service: S
         await service.subscribe(witness.url)
         await service.http.post(f"/v1/subscriptions/{made['id']}/pause")
         await announce(service.redis, *(an_event(f"e{n}") for n in range(3)))
-        await eventually(lambda: len(witness.heard) == 3)
-        before = list(receiver.heard)
+        await eventually(lambda: len(witness.requests) == 3)
+        before = list(receiver.requests)
 
         await service.http.post(f"/v1/subscriptions/{made['id']}/resume")
 
-        await eventually(lambda: len(receiver.heard) == 3)
+        await eventually(lambda: len(receiver.requests) == 3)
         assert before == []
         assert sorted(receiver.event_ids) == ["e0", "e1", "e2"]
 
 
 async def test_retry_after_is_heeded(service: Service) -> None:
-    async def later(_: web.Request) -> web.StreamResponse:
+    async def later(_: Received) -> web.StreamResponse:
         return web.Response(status=503, headers={"Retry-After": "3600"})
 
-    async with a_receiver(responder=later) as receiver:
+    async with a_receiver(answer=later) as receiver:
         made = await service.subscribe(receiver.url)
         await announce(service.redis, an_event("e"))
         await eventually(lambda: _status_is(service, f"e-{made['id']}", "waiting"))
@@ -192,15 +194,15 @@ async def test_a_blocked_address_fails_with_its_reason(redis: Redis, store_url: 
 async def test_what_is_in_hand_at_a_stop_is_finished(redis: Redis, store_url: str) -> None:
     answering = asyncio.Event()
 
-    async def slowly(_: web.Request) -> web.StreamResponse:
+    async def slowly(_: Received) -> web.StreamResponse:
         await answering.wait()
         return web.Response()
 
-    async with a_receiver(responder=slowly) as receiver:
+    async with a_receiver(answer=slowly) as receiver:
         async with a_service(redis, settings_for(store_url)) as service:
             made = await service.subscribe(receiver.url)
             await announce(redis, an_event("e"))
-            await eventually(lambda: len(receiver.heard) == 1)
+            await eventually(lambda: len(receiver.requests) == 1)
             asyncio.get_running_loop().call_later(0.2, answering.set)
 
         assert await redis.hlen(shard_of(made["id"]).deliveries(SubscriptionId(made["id"]))) == 0
@@ -216,9 +218,9 @@ async def test_two_services_on_one_store_deliver_everything_once(redis: Redis, s
             await one.subscribe(receiver.url)
         await announce(redis, *(an_event(f"e{n}") for n in range(40)))
 
-        await eventually(lambda: len(receiver.heard) >= 200)
+        await eventually(lambda: len(receiver.requests) >= 200)
 
-        assert len({heard.id for heard in receiver.heard}) == len(receiver.heard) == 200
+        assert len({request.id for request in receiver.requests}) == len(receiver.requests) == 200
 
 
 async def test_the_store_may_be_killed_and_every_delivery_is_made(tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ async def test_the_store_may_be_killed_and_every_delivery_is_made(tmp_path: Path
         async with a_receiver() as receiver, a_service(redis, settings_for(server.url)) as service:
             await service.subscribe(receiver.url)
             await announce(redis, *(an_event(f"e{n}") for n in range(300)))
-            await eventually(lambda: len(receiver.heard) > 20)
+            await eventually(lambda: len(receiver.requests) > 20)
 
             server.kill()
             server.start()

@@ -10,7 +10,9 @@ from services.notify.model.delivery import Delivery
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.http.auth import ApiKey, KeyRing
 from shared.model.ids import SubscriptionId
-from tests.notify.factories import Service, a_receiver, a_subscription, an_event, announce, eventually, settings_for
+from tests.notify.factories import Service, a_subscription, an_event, announce, settings_for
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 OPERATORS_FILTER = {"types": ["endpoint.disabled.v1"]}
 
@@ -22,10 +24,10 @@ async def test_a_disabled_endpoint_is_told_to_operators_with_its_contact(service
         made = await service.subscribe(gone.url, contact="press@example.org")
         await announce(service.redis, an_event("e"))
 
-        await eventually(lambda: len(operator.heard) == 1)
+        await eventually(lambda: len(operator.requests) == 1)
 
-        operator.heard[0].verify(told["secret"])
-        body = json.loads(operator.heard[0].body)
+        operator.requests[0].verify(told["secret"])
+        body = json.loads(operator.requests[0].body)
         assert body["type"] == "endpoint.disabled.v1"
         about = body["data"]["subscription"]
         assert (about["id"], about["url"], about["contact"]) == (made["id"], gone.url, "press@example.org")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from services.notify.delivery.disabled_notices import disabled_notice
-from tests.notify.factories import Service, a_receiver, a_subscription, eventually
+from tests.notify.factories import Service, a_subscription
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
 
@@ -35,9 +37,9 @@ def test_the_notice_of_a_disabled_endpoint_is_what_it_always_was() -> None:
 async def test_a_ping_has_the_fields_that_it_always_had(service: Service) -> None:
     async with a_receiver() as receiver:
         await service.subscribe(receiver.url, ping=True)
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
 
-    assert shape(json.loads(receiver.heard[0].body)) == shape(golden("ping.v1"))
+    assert shape(json.loads(receiver.requests[0].body)) == shape(golden("ping.v1"))
 
 
 def shape(value: Any) -> Any:  # Any: JSON

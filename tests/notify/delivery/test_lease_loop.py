@@ -19,7 +19,8 @@ from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.ids import SubscriptionId
 from shared.runtime.background import background
 from shared.store.keys import Shard
-from tests.notify.factories import a_subscription, an_event, announce, eventually
+from tests.notify.factories import a_subscription, an_event, announce
+from tests.waiting import eventually
 
 SHARD = Shard(0)
 Act = Callable[[DeliveryLease], Awaitable[None]]

@@ -18,7 +18,8 @@ from shared.model.clock import store_now, to_ms
 from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 from shared.store.keys import delivery_tally
 from tests.notify.delivery.queue_acts import SHARD, enqueue, lease, leased_into, names, settle
-from tests.notify.factories import a_subscription, eventually
+from tests.notify.factories import a_subscription
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 from shared.store import keys
 from shared.store.keys import Shard
 from tests.notify.delivery.test_deliveries import shard_of
-from tests.notify.factories import Service, a_receiver, a_service, an_event, announce, eventually, settings_for
+from tests.notify.factories import Service, a_service, an_event, announce, settings_for
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 
 async def replayed(service: Service, subscription_id: str, **request: object) -> dict[str, object]:
@@ -37,13 +39,13 @@ async def test_everything_is_delivered_again_in_order_under_the_ids_it_had(servi
     async with a_receiver() as receiver:
         made = await service.subscribe(receiver.url, ordered=True)
         await announce(service.redis, *(an_event(f"e{n}") for n in range(20)))
-        await eventually(lambda: len(receiver.heard) == 20)
+        await eventually(lambda: len(receiver.requests) == 20)
 
         job = await replayed(service, made["id"], only="all")
 
-        await eventually(lambda: len(receiver.heard) == 40)
+        await eventually(lambda: len(receiver.requests) == 40)
         assert receiver.event_ids[20:] == receiver.event_ids[:20] == [f"e{n}" for n in range(20)]
-        assert [heard.id for heard in receiver.heard[20:]] == [heard.id for heard in receiver.heard[:20]]
+        assert [request.id for request in receiver.requests[20:]] == [request.id for request in receiver.requests[:20]]
         assert (job["deliveries"], job["progress"]) == (20, 1.0)
 
 
@@ -121,7 +123,7 @@ async def test_a_dead_letter_is_replayed_by_hand_even_when_its_attempts_are_forg
 
         answer = await service.http.post(f"/v1/deliveries/e-{made['id']}/retry")
 
-        await eventually(lambda: len(receiver.heard) == 5)
+        await eventually(lambda: len(receiver.requests) == 5)
         assert answer.status_code == 202
         assert await _dead(service, made["id"], 0)
 
@@ -157,16 +159,16 @@ async def test_a_replay_goes_on_in_another_process_where_the_first_was_killed(re
         async with a_service(redis, settings) as service:
             made = await service.subscribe(receiver.url)
             await announce(redis, *(an_event(f"e{n}") for n in range(500)))
-            await eventually(lambda: len(receiver.heard) == 500)
+            await eventually(lambda: len(receiver.requests) == 500)
         begun, after_a_step = await _begun_and_stepped_once(redis, SubscriptionId(made["id"]))
 
         async with a_service(redis, settings) as service:
-            await eventually(lambda: len(receiver.heard) == 1000)
+            await eventually(lambda: len(receiver.requests) == 1000)
             shown = (await service.http.get(f"/v1/subscriptions/{made['id']}/replays/{begun.id}")).json()
 
         assert begun.start != after_a_step.place != begun.end
         assert (shown["state"], shown["deliveries"]) == ("done", 500)
-        assert len({heard.id for heard in receiver.heard}) == 500
+        assert len({request.id for request in receiver.requests}) == 500
 
 
 async def test_two_processes_at_one_replay_enqueue_each_delivery_once(redis: Redis, store_url: str) -> None:
@@ -179,7 +181,7 @@ async def test_two_processes_at_one_replay_enqueue_each_delivery_once(redis: Red
             job = await replayed(service, made["id"], only="all")
             await eventually(lambda: len(set(receiver.event_ids)) == 1000)
 
-        assert job["deliveries"] == len(receiver.heard) == 1000
+        assert job["deliveries"] == len(receiver.requests) == 1000
 
 
 async def test_a_replay_waits_while_enough_waits_for_its_endpoint(redis: Redis) -> None:

@@ -16,7 +16,8 @@ from shared.http.server import http_server
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent
 from shared.model.ids import EventId, LogId
 from shared.store import keys
-from tests.notify.factories import Service, an_event, announce, eventually
+from tests.notify.factories import Service, an_event, announce
+from tests.waiting import eventually
 
 FEEDS = AnnouncedEvent(EventId("f"), FEEDS_CHANGED, "", "0" * 32, "", ("/en/feed.rss",))
 

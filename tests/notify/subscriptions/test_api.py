@@ -5,7 +5,9 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.http.auth import ApiKey, KeyRing
-from tests.notify.factories import Service, a_receiver, an_event, announce, eventually, settings_for
+from tests.notify.factories import Service, an_event, announce, settings_for
+from tests.receiver import a_receiver
+from tests.waiting import eventually
 
 URL = "https://example.org/hook"
 
@@ -159,7 +161,7 @@ async def test_a_changed_filter_holds_from_then_on(service: Service) -> None:
 
         await announce(service.redis, an_event("french", lang="fr"), an_event("english", lang="en"))
 
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
         assert answer.status_code == 200
         assert receiver.event_ids == ["english"]
 
@@ -195,11 +197,11 @@ async def test_a_ping_reaches_the_endpoint(service: Service) -> None:
 
         answer = await service.http.post(f"/v1/subscriptions/{made['id']}/ping")
 
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
         assert answer.status_code == 202
-        assert receiver.heard[0].id == answer.json()["delivery_id"]
-        assert b'"type": "ping.v1"' in receiver.heard[0].body
-        receiver.heard[0].verify(made["secret"])
+        assert receiver.requests[0].id == answer.json()["delivery_id"]
+        assert b'"type": "ping.v1"' in receiver.requests[0].body
+        receiver.requests[0].verify(made["secret"])
 
 
 async def test_after_a_rotation_both_secrets_verify(service: Service) -> None:
@@ -209,10 +211,10 @@ async def test_after_a_rotation_both_secrets_verify(service: Service) -> None:
 
         await service.http.post(f"/v1/subscriptions/{made['id']}/ping")
 
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
         assert fresh["secret"] != made["secret"]
-        receiver.heard[0].verify(made["secret"])
-        receiver.heard[0].verify(fresh["secret"])
+        receiver.requests[0].verify(made["secret"])
+        receiver.requests[0].verify(fresh["secret"])
 
 
 async def test_a_rotation_may_end_the_old_secret_at_once(service: Service) -> None:
@@ -227,9 +229,9 @@ async def test_custom_headers_are_sent_and_not_shown(service: Service) -> None:
     async with a_receiver() as receiver:
         made = await service.subscribe(receiver.url, headers={"Authorization": "Bearer theirs"}, ping=True)
 
-        await eventually(lambda: len(receiver.heard) == 1)
+        await eventually(lambda: len(receiver.requests) == 1)
 
-        assert receiver.heard[0].headers["authorization"] == "Bearer theirs"
+        assert receiver.requests[0].headers["authorization"] == "Bearer theirs"
         assert "theirs" not in str(made)
 
 

@@ -20,9 +20,9 @@ from shared.model.events import AnnouncedEvent
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.keys import Shard
-from tests.fakes import eventually
 from tests.notify.factories import an_event, announce, settings_for
 from tests.ports import a_free_port
+from tests.waiting import eventually
 
 NEWS = "/en/news/feed.atom"
 SECRET = "d2b81e0f5c4a9d7c6e3f"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.fakes import eventually
 from tests.notify.websub.fakes import NEWS, SECRET, Hub, Notified, a_subscriber, answer, failing
+from tests.waiting import eventually
 
 RSS = "/en/news/feed.rss"
 JSON = "/en/news/feed.json"

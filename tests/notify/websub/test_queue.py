@@ -28,8 +28,8 @@ from services.notify.websub.subscriptions import (
 from shared.model.errors import Unavailable
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
-from tests.fakes import eventually
 from tests.notify.factories import an_event, announce
+from tests.waiting import eventually
 
 SHARD = Shard(0)
 PATH = "/en/feed.atom"

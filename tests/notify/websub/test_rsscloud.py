@@ -9,9 +9,10 @@ from aiohttp import web
 from lxml import etree
 
 from shared.runtime.settings import Settings
+from tests.clarion import Clarion, running_clarion
 from tests.factories import an_item
-from tests.fakes import Clarion, eventually, running_clarion
 from tests.notify.websub.fakes import Asked, a_subscriber
+from tests.waiting import eventually
 
 RSS = "/en/news/feed.rss"
 

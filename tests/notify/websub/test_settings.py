@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.websub.distribution import signature
-from tests.fakes import eventually
 from tests.notify.websub.fakes import SECRET, a_hub, a_subscriber, answer, failing
 from tests.ports import a_free_port
+from tests.waiting import eventually
 
 
 async def test_h14_q_a_private_callback_is_refused(redis: Redis, store_url: str, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 from aiohttp import web
 from lxml import etree
 
+from tests.clarion import Clarion
 from tests.factories import an_item
-from tests.fakes import Clarion, eventually
 from tests.notify.websub.fakes import SECRET, Asked, Notified, Subscriber, a_subscriber
+from tests.waiting import eventually
 
 ATOM = "/en/news/feed.atom"
 

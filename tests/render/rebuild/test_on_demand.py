@@ -8,8 +8,8 @@ from services.render.output.volume import Output
 from services.render.rebuild.on_demand import RebuildOnDemand
 from shared.runtime.background import background
 from shared.store.rebuild_request import RebuildRequest, note_rebuild_progress, read_rebuild_request, request_rebuild
-from tests.fakes import eventually
 from tests.render.newsroom import Press
+from tests.waiting import eventually
 
 
 @asynccontextmanager

@@ -5,8 +5,8 @@ import itertools
 from typing import Any
 
 from services.render.rebuild.publishing_load import PublishingLoad
-from tests.fakes import eventually
 from tests.render.newsroom import Press
+from tests.waiting import eventually
 
 
 async def looks(press: Press) -> int:

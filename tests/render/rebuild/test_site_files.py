@@ -20,7 +20,7 @@ from shared.model.preview import Preview, preview_path
 from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store.item_store import ItemStore
-from tests.fakes import receiving
+from tests.receiver import a_receiver
 from tests.render.newsroom import Press, a_press
 
 
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_a_page_is_named(settings: Settings, tmp_path: Pat
 
 
 async def test_changed_paths_are_told_before_the_event_is_announced(redis: Redis, settings: Settings) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         press = await a_press(redis, settings)
         output = Output(settings.output_dir)
         rendering = assemble(redis, await adopt_edition(settings, redis), output, purge_urls=[receiver.url])
@@ -92,7 +92,7 @@ async def test_changed_paths_are_told_before_the_event_is_announced(redis: Redis
 
         async def count(_: object) -> int:
             announced.append(len(await press.announced()))
-            return 204
+            return 200
 
         receiver.answer = count
         item = await press.newsroom.publish("a")
@@ -105,7 +105,7 @@ async def test_changed_paths_are_told_before_the_event_is_announced(redis: Redis
 
 
 async def test_a_purge_address_that_fails_does_not_hold_back_the_news(redis: Redis, settings: Settings) -> None:
-    async with receiving() as receiver:
+    async with a_receiver() as receiver:
         receiver.answer = lambda _: 500
         press = await a_press(redis, settings)
         output = Output(settings.output_dir)

@@ -14,7 +14,8 @@ from shared.egress.address_guard import AddressGuard, url_problem
 from shared.egress.egress import Egress, open_egress
 from shared.egress.http_connection import MAX_ANSWER_BYTES, NoAnswer
 from shared.egress.name_resolver import NameResolver
-from tests.notify.factories import LOOPBACK, a_receiver
+from tests.notify.factories import LOOPBACK
+from tests.receiver import Received, a_receiver
 from tests.shared.egress.names import Names
 
 DEADLINE = timedelta(seconds=2)
@@ -133,14 +134,14 @@ async def test_a_name_that_turns_to_a_private_address_is_refused_at_the_next_con
 async def test_a_redirect_is_an_answer_and_is_not_followed(egress: Egress) -> None:
     async with a_receiver() as inside:
 
-        async def redirect(_: web.Request) -> web.StreamResponse:
+        async def redirect(_: Received) -> web.StreamResponse:
             return web.Response(status=307, headers={"Location": inside.url})
 
-        async with a_receiver(responder=redirect) as receiver:
+        async with a_receiver(answer=redirect) as receiver:
             status = await post(egress, receiver.url)
 
         assert status == 307
-        assert inside.heard == []
+        assert inside.requests == []
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 99999999999", b"Transfer-Encoding: chunked", b"Connection: close"])
@@ -245,24 +246,24 @@ async def test_a_kept_connection_that_was_closed_meanwhile_costs_no_attempt(egre
 
 
 async def test_an_answer_is_not_decompressed(egress: Egress) -> None:
-    async def bomb(_: web.Request) -> web.StreamResponse:
+    async def bomb(_: Received) -> web.StreamResponse:
         return web.Response(status=500, body=b"\x1f\x8b not really", headers={"Content-Encoding": "gzip"})
 
-    async with a_receiver(responder=bomb) as receiver:
+    async with a_receiver(answer=bomb) as receiver:
         answer = await egress.post(URL(receiver.url), {}, b"{}")
 
     assert answer.body == b"\x1f\x8b not really"
 
 
 async def test_cookies_are_not_kept(egress: Egress) -> None:
-    async def set_cookie(_: web.Request) -> web.StreamResponse:
+    async def set_cookie(_: Received) -> web.StreamResponse:
         return web.Response(headers={"Set-Cookie": "a=b"})
 
-    async with a_receiver(responder=set_cookie) as receiver:
+    async with a_receiver(answer=set_cookie) as receiver:
         await post(egress, receiver.url)
         await post(egress, receiver.url)
 
-        assert "cookie" not in receiver.heard[1].headers
+        assert "cookie" not in receiver.requests[1].headers
 
 
 async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch, egress: Egress) -> None:
@@ -290,4 +291,4 @@ async def test_a_header_with_a_line_break_is_not_sent(egress: Egress) -> None:
         with pytest.raises(ValueError, match="line break"):
             await egress.post(URL(receiver.url), {"X-Own": "a\r\nHost: elsewhere"}, b"{}")
 
-        assert receiver.heard == []
+        assert receiver.requests == []

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from shared.egress.http_connection import Disconnected, HttpAnswer, HttpConnection, NoAnswer
-from tests.notify.factories import eventually
+from tests.waiting import eventually
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 PATIENCE_SECONDS = 10

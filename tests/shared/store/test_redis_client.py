@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from services.dev.embedded_store import EmbeddedRedis, embedded_redis, find_server
 from shared.store.redis_client import connect
-from tests.fakes import eventually
 from tests.ports import a_free_port
+from tests.waiting import eventually
 
 # A master waits five seconds for more replicas before it sends the first one everything.
 AT_ONCE = ("--repl-diskless-sync-delay", "0")

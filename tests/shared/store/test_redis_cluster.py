@@ -9,7 +9,7 @@ from redis.exceptions import RedisError, ResponseError
 from shared.store.redis_client import connect, on_masters
 from shared.store.scripts import Script
 from tests.embedded_cluster import MASTERS, EmbeddedCluster
-from tests.fakes import eventually
+from tests.waiting import eventually
 
 # Five tags whose slots lie with all three masters.
 TAGS = ("{site}", "{d0}", "{d1}", "{d2}", "{d3}")

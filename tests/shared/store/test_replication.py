@@ -12,7 +12,7 @@ from services.dev.embedded_store import EmbeddedRedis, embedded_redis
 from shared.model.errors import Unavailable
 from shared.store.redis_client import connect
 from shared.store.replication import Replication
-from tests.fakes import eventually
+from tests.waiting import eventually
 
 # A master waits five seconds for more replicas before it sends the first one everything.
 AT_ONCE = ("--repl-diskless-sync-delay", "0")

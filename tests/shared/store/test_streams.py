@@ -12,7 +12,7 @@ from shared.store import keys
 from shared.store.dead_letters import DeadLetters
 from shared.store.janitor import Janitor, Retention
 from shared.store.streams import MAX_DELIVERIES, Entry, StreamConsumer
-from tests.fakes import eventually
+from tests.waiting import eventually
 
 STREAM, GROUP = keys.ITEMS_STREAM, "render"
 SOON = timedelta(milliseconds=200)
