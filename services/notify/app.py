@@ -30,8 +30,8 @@ async def running(settings: Settings, channels: Sequence[AnyChannel] = CHANNELS)
     """
     Run the service while the block runs, and yield its HTTP application.
 
-    Set `app.state.stopping` before the HTTP server is told to stop: event streams end by it, and the engine begins to
-    finish what is in hand while the server drains its connections.
+    Set `app.state.stopping` before the HTTP server is told to stop. Event streams then end, and the engine begins to
+    finish its running attempts while the server drains its connections.
     """
     redis = connect(settings.redis_url)
     try:
@@ -56,7 +56,7 @@ def _application(redis: Redis, engine: Engine, settings: Settings) -> FastAPI:
         return engine.is_healthy and await store_answers(redis)
 
     bodies = SubscriptionBodies(engine.channels, AddressGuard(settings.egress_allow))
-    # First, because routes are tried in order, and the hub is asked most.
+    # The hub is first: routes are tried in order, and the hub gets most requests.
     for router in engine.websub.routers:
         app.include_router(router)
     app.include_router(subscriptions_router(engine.subscriptions, bodies, engine.on_work))

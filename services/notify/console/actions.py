@@ -24,7 +24,7 @@ from shared.store.rebuild_request import request_rebuild
 def add_subscription_buttons(
     console: ConsoleRoutes,
     *,
-    subscribing: SubscriptionService,
+    service: SubscriptionService,
     history: DeliveryHistory,
     replays: ReplayStore,
     on_work: Callable[[], None],
@@ -34,7 +34,7 @@ def add_subscription_buttons(
 
     @console.button("/subscriptions/{subscription_id}/pause", "paused")
     async def pause(request: Request, operator: Operator, _: Form) -> str:
-        await subscribing.pause(_subscription_id(request), operator.key)
+        await service.pause(_subscription_id(request), operator.key)
         return "Paused. What comes now is kept, and offered on resume."
 
     @console.button("/subscriptions/{subscription_id}/resume", "resumed")
@@ -43,19 +43,19 @@ def add_subscription_buttons(
             resume_request = ResumeRequest(after=form.get("after") or None)
         except ValidationError as error:
             raise Invalid("this is no place in the log") from error
-        await subscribing.resume(_subscription_id(request), resume_request, operator.key)
+        await service.resume(_subscription_id(request), resume_request, operator.key)
         on_work()
         return "Resumed. What was missed is enqueued first."
 
     @console.button("/subscriptions/{subscription_id}/ping", "pinged")
     async def ping(request: Request, operator: Operator, _: Form) -> str:
-        delivery_id = await subscribing.ping(_subscription_id(request), operator.key)
+        delivery_id = await service.ping(_subscription_id(request), operator.key)
         on_work()
         return f"A test delivery is on its way: {delivery_id}"
 
     @console.button("/subscriptions/{subscription_id}/replay", "replayed")
     async def replay(request: Request, operator: Operator, form: Form) -> str:
-        subscription = await subscribing.find(_subscription_id(request), operator.key)
+        subscription = await service.find(_subscription_id(request), operator.key)
         since, until = _moment(form, "since"), _moment(form, "until")
         await replays.begin(subscription, "all" if form.get("only") == "all" else "failed", since, until)
         on_replay()
@@ -64,7 +64,7 @@ def add_subscription_buttons(
     @console.button("/deliveries/{delivery_id}/retry", "retried")
     async def retry(request: Request, operator: Operator, _: Form) -> str:
         delivery_id = DeliveryId(request.path_params["delivery_id"])
-        await subscribing.find(subscription_of(delivery_id), operator.key)
+        await service.find(subscription_of(delivery_id), operator.key)
         await history.retry_now(delivery_id)
         on_work()
         return "It is tried again now."

@@ -22,7 +22,7 @@ def add_deliveries(
     redis: Redis,
     *,
     store: SubscriptionStore,
-    subscribing: SubscriptionService,
+    service: SubscriptionService,
     history: DeliveryHistory,
     event_log: EventLog,
 ) -> None:
@@ -47,7 +47,7 @@ def add_deliveries(
     async def delivery(request: Request, operator: Operator) -> View:
         delivery_id = DeliveryId(request.path_params["delivery_id"])
         values = {
-            "subscription": await subscribing.find(subscription_of(delivery_id), operator.key),
+            "subscription": await service.find(subscription_of(delivery_id), operator.key),
             "delivery": await history.delivery(delivery_id),
             "body": await body_of(delivery_id),
         }

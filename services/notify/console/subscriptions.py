@@ -44,7 +44,7 @@ def add_subscriptions(
     *,
     store: SubscriptionStore,
     feeds: FeedSubscriptionStore,
-    subscribing: SubscriptionService,
+    service: SubscriptionService,
     history: DeliveryHistory,
     replays: ReplayStore,
 ) -> None:
@@ -53,7 +53,7 @@ def add_subscriptions(
     @console.page("/subscriptions")
     async def everyone(request: Request, operator: Operator) -> View:
         state, page = request.query_params.get("state"), _page_number(request)
-        subscriptions = await subscribing.list(operator.key)
+        subscriptions = await service.list(operator.key)
         wanted = [one for one in reversed(subscriptions) if state in (None, one.state)]
         start = (page - 1) * _SHOWN
         subscribers = sorted(await feeds.list(), key=lambda one: (one.path, one.callback))
@@ -73,7 +73,7 @@ def add_subscriptions(
     async def one(request: Request, operator: Operator) -> View:
         subscription_id = SubscriptionId(request.path_params["subscription_id"])
         outcome, before = request.query_params.get("outcome"), place_in(request, "before")
-        subscription = await subscribing.find(subscription_id, operator.key)
+        subscription = await service.find(subscription_id, operator.key)
         attempts = await history.attempts(subscription_id, outcome, before, _ATTEMPTS_SHOWN)
         values = {
             "row": (await _rows(redis, store, [subscription]))[0],

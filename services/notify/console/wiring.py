@@ -40,7 +40,7 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
         redis,
         store=engine.store,
         feeds=engine.websub.store,
-        subscribing=engine.subscriptions,
+        service=engine.subscriptions,
         history=engine.history,
         replays=engine.replays,
     )
@@ -48,14 +48,14 @@ async def running_console(redis: Redis, engine: Engine, settings: Settings) -> A
         console,
         redis,
         store=engine.store,
-        subscribing=engine.subscriptions,
+        service=engine.subscriptions,
         history=engine.history,
         event_log=engine.event_log,
     )
     add_dead_letters(console, redis, engine.store)
     add_subscription_buttons(
         console,
-        subscribing=engine.subscriptions,
+        service=engine.subscriptions,
         history=engine.history,
         replays=engine.replays,
         on_work=engine.on_work,

@@ -29,7 +29,7 @@ class ReplayRequest(BaseModel):
 
 
 def deliveries_router(
-    subscribing: SubscriptionService,
+    service: SubscriptionService,
     *,
     history: DeliveryHistory,
     dead: DeadDeliveries,
@@ -49,7 +49,7 @@ def deliveries_router(
         subscription_id: SubscriptionId, request: Request, response: Response, key: Key
     ) -> dict[str, object]:
         asked = parse(ReplayRequest, await request.body())
-        subscription = await subscribing.find(subscription_id, key)
+        subscription = await service.find(subscription_id, key)
         begun = await replays.begin(subscription, asked.only, asked.since, asked.until)
         response.headers["Location"] = f"/v1/subscriptions/{subscription_id}/replays/{begun.id}"
         on_replay()
@@ -57,7 +57,7 @@ def deliveries_router(
 
     @router.get("/subscriptions/{subscription_id}/replays/{replay_id}")
     async def progress(subscription_id: SubscriptionId, replay_id: str, key: Key) -> dict[str, object]:
-        await subscribing.find(subscription_id, key)
+        await service.find(subscription_id, key)
         return _shown(await replays.find(subscription_id, replay_id))
 
     @router.get("/subscriptions/{subscription_id}/attempts")
@@ -68,7 +68,7 @@ def deliveries_router(
         cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}-\d{1,10}$")] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> dict[str, object]:
-        await subscribing.find(subscription_id, key)
+        await service.find(subscription_id, key)
         page = await history.attempts(subscription_id, outcome, cursor, limit)
         return {"attempts": page.attempts, "next": page.next}
 
@@ -82,21 +82,21 @@ def deliveries_router(
     ) -> dict[str, object]:
         """List deliveries that were given up, the newest first. `POST /v1/deliveries/{id}/retry` retries one."""
         if subscription_id is not None:
-            await subscribing.find(subscription_id, key)
+            await service.find(subscription_id, key)
             seen: set[SubscriptionId] | None = {subscription_id}
         else:
-            seen = None if key.is_admin else {one.id for one in await subscribing.list(key)}
+            seen = None if key.is_admin else {one.id for one in await service.list(key)}
         page = await dead.newest(seen, cursor, limit)
         return {"dead_letters": [_shown_letter(letter) for letter in page.letters], "next": page.next}
 
     @router.get("/deliveries/{delivery_id}")
     async def delivery(delivery_id: DeliveryId, key: Key) -> dict[str, object]:
-        await subscribing.find(subscription_of(delivery_id), key)
+        await service.find(subscription_of(delivery_id), key)
         return await history.delivery(delivery_id)
 
     @router.post("/deliveries/{delivery_id}/retry", status_code=202)
     async def retry(delivery_id: DeliveryId, key: Key) -> dict[str, object]:
-        await subscribing.find(subscription_of(delivery_id), key)
+        await service.find(subscription_of(delivery_id), key)
         await history.retry_now(delivery_id)
         on_work()
         return {"delivery_id": delivery_id}

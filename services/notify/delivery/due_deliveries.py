@@ -75,7 +75,7 @@ class DueDeliveries:
         await self._queue.turn([ShardTurn(self._shards[number].mirror.shard, some) for number, some in settled.items()])
 
     async def _see_to_last_turn(self) -> None:
-        # Not while leases are in hand: an exception would lose them.
+        # Before anything is leased: an exception would lose the leases until they expire.
         for state in self._shards:
             if state.is_stale:
                 await self._store.refresh(state.mirror)

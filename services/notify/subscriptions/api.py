@@ -21,7 +21,7 @@ Key = Annotated[ApiKey, Depends(key_with("subscriptions:write"))]
 
 
 def subscriptions_router(
-    subscribing: SubscriptionService, bodies: SubscriptionBodies, on_work: Callable[[], None]
+    service: SubscriptionService, bodies: SubscriptionBodies, on_work: Callable[[], None]
 ) -> APIRouter:
     """Return the routes of subscriptions. `on_work` is called when there is something to enqueue or to send."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
@@ -30,7 +30,7 @@ def subscriptions_router(
 
     @router.post("", status_code=201, openapi_extra=documented_body(*request_schemas))
     async def subscribe(request: Request, key: Key, response: Response) -> dict[str, object]:
-        made = await subscribing.subscribe(bodies.request(await request.body()), key)
+        made = await service.subscribe(bodies.request(await request.body()), key)
         response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
         on_work()
         return {**shown(made.subscription), "secret": made.secret}
@@ -41,44 +41,44 @@ def subscriptions_router(
         cursor: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, object]:
-        behind = [one for one in await subscribing.list(key) if cursor is None or _cursor(one) > cursor]
+        behind = [one for one in await service.list(key) if cursor is None or _cursor(one) > cursor]
         page = behind[:limit]
         next_page = _cursor(page[-1]) if len(behind) > limit else None
         return {"subscriptions": [shown(one) for one in page], "next": next_page}
 
     @router.get("/{subscription_id}")
     async def get(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
-        return shown(await subscribing.find(subscription_id, key))
+        return shown(await service.find(subscription_id, key))
 
     @router.patch("/{subscription_id}", openapi_extra=documented_body(*patch_schemas))
     async def change(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
-        channel = subscribing.channel_of(await subscribing.find(subscription_id, key))
-        return shown(await subscribing.change(subscription_id, bodies.patch(await request.body(), channel.kind), key))
+        channel = service.channel_of(await service.find(subscription_id, key))
+        return shown(await service.change(subscription_id, bodies.patch(await request.body(), channel.kind), key))
 
     @router.delete("/{subscription_id}", status_code=204)
     async def delete(subscription_id: SubscriptionId, key: Key) -> None:
-        await subscribing.delete(subscription_id, key)
+        await service.delete(subscription_id, key)
 
     @router.post("/{subscription_id}/pause")
     async def pause(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
-        return shown(await subscribing.pause(subscription_id, key))
+        return shown(await service.pause(subscription_id, key))
 
     @router.post("/{subscription_id}/resume", openapi_extra=documented_body(ResumeRequest.model_json_schema()))
     async def resume(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
         asked = parse(ResumeRequest, await request.body())
-        resumed = await subscribing.resume(subscription_id, asked, key)
+        resumed = await service.resume(subscription_id, asked, key)
         on_work()
         return shown(resumed)
 
     @router.post("/{subscription_id}/rotate-secret", openapi_extra=documented_body(RotateRequest.model_json_schema()))
     async def rotate_secret(subscription_id: SubscriptionId, request: Request, key: Key) -> dict[str, object]:
         asked = parse(RotateRequest, await request.body())
-        made = await subscribing.rotate_secret(subscription_id, asked, key)
+        made = await service.rotate_secret(subscription_id, asked, key)
         return {**shown(made.subscription), "secret": made.secret}
 
     @router.post("/{subscription_id}/ping", status_code=202)
     async def ping(subscription_id: SubscriptionId, key: Key) -> dict[str, object]:
-        enqueued = await subscribing.ping(subscription_id, key)
+        enqueued = await service.ping(subscription_id, key)
         on_work()
         return {"delivery_id": enqueued}
 

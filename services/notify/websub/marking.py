@@ -26,7 +26,7 @@ class FeedMarking:
         self._redis = redis
         self._shards = tuple(shards)
         self._on_marked = on_marked
-        self._script = Script(redis, __name__, "mark.lua", prelude="keys.lua")
+        self._script = Script(redis, __name__, "mark_feeds.lua", prelude="keys.lua")
 
     async def to_end(self, reading: LogReading) -> None:
         """Mark for every entry up to the end that the log had when the reading began."""

@@ -143,8 +143,8 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         super().__init__(redis, shards, lease_for)
-        self._lease_script = Script(redis, __name__, "lease.lua", prelude="keys.lua")
-        self._settle_script = Script(redis, __name__, "settle.lua", prelude="keys.lua")
+        self._lease_script = Script(redis, __name__, "lease_feeds.lua", prelude="keys.lua")
+        self._settle_script = Script(redis, __name__, "settle_feed.lua", prelude="keys.lua")
 
     def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall:
         argument = {
@@ -187,12 +187,12 @@ class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
 
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         super().__init__(redis, shards, lease_for)
-        self._take_script = Script(redis, __name__, "take_requests.lua", prelude="keys.lua")
+        self._lease_script = Script(redis, __name__, "lease_requests.lua", prelude="keys.lua")
         self._settle_script = Script(redis, __name__, "settle_request.lua", prelude="keys.lua")
 
     def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall:  # noqa: ARG002 - a request is its own token
         argument = {"lease_ms": self._lease_ms, "most": self._share(slots.free_quick, shard)}
-        return ScriptCall(self._take_script, script_keys(shard), argument)
+        return ScriptCall(self._lease_script, script_keys(shard), argument)
 
     def _settle(self, one: RequestSettlement, shard: Shard) -> ScriptCall:
         argument: dict[str, object] = {

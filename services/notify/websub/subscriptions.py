@@ -91,14 +91,14 @@ class FeedSubscriptionStore:
         self._redis = redis
         self._most_requests = most_requests
         self.shards = tuple(shards)
-        self._ask = Script(redis, __name__, "ask.lua", prelude="keys.lua")
+        self._keep_request = Script(redis, __name__, "keep_request.lua", prelude="keys.lua")
 
     async def keep_request(self, request: FeedRequest) -> None:
         """Keep the request until its callback has answered. Raises Unavailable when there are too many."""
         shard = self.shards[shard_number(request.id, len(self.shards))]
         at_most = self._most_requests // len(self.shards)
         argument = {"subscription": request.id, "request": request.model_dump_json(), "most": at_most}
-        if not await self._ask(script_keys(shard), argument):
+        if not await self._keep_request(script_keys(shard), argument):
             raise Unavailable("too many requests wait for their callbacks: ask again later")
 
     async def list(self) -> "list[FeedSubscription]":
