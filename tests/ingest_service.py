@@ -9,7 +9,7 @@ import httpx
 from redis.asyncio import Redis
 
 from services.ingest import app
-from shared.http.auth import ApiKey, KeyRing, Scope
+from shared.http.api_keys import ApiKey, KeyRing, Scope
 from shared.http.server import http_server
 from shared.model.kinds.kind import SectionKind
 from shared.model.kinds.section_kinds import SECTION_KINDS

@@ -13,12 +13,12 @@ from shared.model.clock import iso
 from shared.model.errors import NotFound
 from shared.model.ids import DeliveryId
 from shared.runtime.settings import Settings
-from shared.store.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
     # Imported inside the commands that need them, so that the other commands start faster.
     from services.notify.delivery.dead_letters import DeadDeliveries
     from services.notify.delivery.history import DeliveryHistory
+    from shared.store.dead_letters import DeadLetters
 
 letters = typer.Typer(no_args_is_help=True, help="Events without a page and deliveries that were given up.")
 
@@ -55,11 +55,11 @@ def replay_letters(
 
 
 async def _rows(settings: Settings, redis: Redis, limit: int) -> list[dict[str, str]]:
+    events, deliveries, _ = await _given_up(settings, redis)
     rows = [
         {"at": iso(one.at), "kind": "event", "id": one.id, "type": one.event_type, "reason": one.reason}
-        for one in await DeadLetters(redis).newest(limit)
+        for one in await events.newest(limit)
     ]
-    deliveries, _ = await _deliveries(settings, redis)
     for letter in (await deliveries.newest(None, None, limit)).letters:
         last = letter.last_attempt
         reason = " ".join(str(last[name]) for name in ("reason", "status") if last.get(name))
@@ -70,8 +70,7 @@ async def _rows(settings: Settings, redis: Redis, limit: int) -> list[dict[str, 
 
 async def _replay(settings: Settings, redis: Redis, ids: list[str] | None) -> tuple[list[str], list[str]]:
     """Replay these dead letters, or all; return the ids of those that were replayed, and of the missing ones."""
-    events = DeadLetters(redis)
-    deliveries, history = await _deliveries(settings, redis)
+    events, deliveries, history = await _given_up(settings, redis)
     replayed: list[str] = []
     missing: list[str] = []
     for letter in await _all_ids(events, deliveries) if ids is None else ids:
@@ -80,7 +79,7 @@ async def _replay(settings: Settings, redis: Redis, ids: list[str] | None) -> tu
     return replayed, missing
 
 
-async def _all_ids(events: DeadLetters, deliveries: "DeadDeliveries") -> Iterable[str]:
+async def _all_ids(events: "DeadLetters", deliveries: "DeadDeliveries") -> Iterable[str]:
     ids = [event.id for event in await events.newest(1_000_000) if event.may_be_replayed]
     cursor = None
     while True:
@@ -104,14 +103,17 @@ def _is_event(letter_id: str) -> bool:
     return letter_id.replace("-", "").isdigit()
 
 
-async def _deliveries(settings: Settings, redis: Redis) -> "tuple[DeadDeliveries, DeliveryHistory]":
+async def _given_up(settings: Settings, redis: Redis) -> "tuple[DeadLetters, DeadDeliveries, DeliveryHistory]":
     from services.notify.delivery.dead_letters import DeadDeliveries  # noqa: PLC0415 - see above
     from services.notify.delivery.history import DeliveryHistory  # noqa: PLC0415 - see above
     from services.notify.delivery.shard_advance import ShardAdvance  # noqa: PLC0415 - see above
     from services.notify.log.event_log import EventLog  # noqa: PLC0415 - see above
     from services.notify.subscriptions.store import SubscriptionStore, settle_shard_count  # noqa: PLC0415 - see above
+    from shared.store.dead_letters import DeadLetters  # noqa: PLC0415 - see above
 
     store = SubscriptionStore(redis, await settle_shard_count(redis, settings.shards))
-    return DeadDeliveries(redis, store), DeliveryHistory(
-        redis, store, ShardAdvance(redis, store, EventLog(redis)).enqueue
+    return (
+        DeadLetters(redis),
+        DeadDeliveries(redis, store),
+        DeliveryHistory(redis, store, ShardAdvance(redis, store, EventLog(redis)).enqueue),
     )

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingest.publishing.durability import WeakStore, require_durable_store
-from shared.http.auth import KeyRing
+from shared.http.api_keys import KeyRing
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.errors import UnusableSiteFile

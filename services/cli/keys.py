@@ -8,7 +8,7 @@ import typer
 
 from services.cli.output import AsJson, fail
 from services.cli.store import Result, on_store
-from shared.http.auth import SCOPES, ApiKey, KeyRing, Scope
+from shared.http.api_keys import SCOPES, ApiKey, KeyRing, Scope
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 

@@ -22,7 +22,7 @@ from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.scheduler import Scheduler
 from services.ingest.publishing.timeline import Timelines
 from shared.http import auth, errors
-from shared.http.auth import KeyRing
+from shared.http.api_keys import KeyRing
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch
 from shared.model.kinds.kind import SectionKind

@@ -18,7 +18,7 @@ from services.notify.subscriptions.api import subscriptions_router
 from services.notify.subscriptions.requests import SubscriptionBodies
 from shared.egress.address_guard import AddressGuard
 from shared.http import auth, errors
-from shared.http.auth import KeyRing
+from shared.http.api_keys import KeyRing
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch
 from shared.runtime.settings import Settings

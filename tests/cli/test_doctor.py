@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from services.cli.doctor import Finding, examine
 from services.dev.embedded_store import embedded_redis
-from shared.http.auth import ApiKey, KeyRing
+from shared.http.api_keys import ApiKey, KeyRing
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.redis_client import connect

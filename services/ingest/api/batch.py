@@ -12,7 +12,8 @@ from services.ingest.contract.openapi import Json, problems
 from services.ingest.publishing.batch import LineAnswer, answers
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.rules import Actor
-from shared.http.auth import ApiKey, key_with
+from shared.http.api_keys import ApiKey
+from shared.http.auth import key_with
 from shared.model.errors import Unavailable, UnsupportedMediaType
 
 MEDIA_TYPE = "application/x-ndjson"

@@ -12,7 +12,8 @@ from services.ingest.contract.openapi import Json, documented_body, problems
 from services.ingest.publishing.erasure import Eraser
 from services.ingest.publishing.idempotency import IdempotencyKeys, KeptAnswer
 from services.ingest.publishing.publisher import Publisher
-from shared.http.auth import ApiKey, key_with
+from shared.http.api_keys import ApiKey
+from shared.http.auth import key_with
 from shared.model.items import Withdrawal
 
 _CREATED: dict[int | str, Json] = {201: {"model": Receipt, "description": "Created"}}

@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http.auth import Admit, ApiKey, KeyRing
-from shared.http.auth import Scope as KeyScope
+from shared.http.api_keys import ApiKey, KeyRing
+from shared.http.api_keys import Scope as KeyScope
+from shared.http.auth import Admit
 from shared.model.errors import TooManyRequests
 from shared.store import keys
 from shared.store.scripts import Script

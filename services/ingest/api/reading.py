@@ -20,7 +20,8 @@ from services.ingest.contract.item_body import ExternalId, PreviewBody, Source
 from services.ingest.contract.openapi import documented_body, problems
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.timeline import Timelines
-from shared.http.auth import ApiKey, key_with
+from shared.http.api_keys import ApiKey
+from shared.http.auth import key_with
 from shared.model.errors import NotFound, Unavailable
 from shared.model.ids import item_id
 from shared.model.items import Item, Revision

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.ingest.contract.item_body import MAX_BODY_BYTES, Body, IdentifiedItemBody, ItemBody, body_for
 from services.ingest.publishing.rules import Actor
-from shared.http.auth import ApiKey
+from shared.http.api_keys import ApiKey
 from shared.http.errors import field_errors
 from shared.model.errors import Invalid, Malformed, Refused, TooLarge, UnsupportedMediaType
 from shared.model.ids import new_trace_id

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.notify.subscriptions.secret_box import SecretBox, UnreadableSecret
-from shared.http.auth import ApiKey, KeyRing
+from shared.http.api_keys import ApiKey, KeyRing
 from shared.model.clock import store_now, to_ms
 from shared.model.errors import Forbidden, Refused, TooLarge, Unauthorized
 from shared.runtime.settings import Settings

@@ -21,7 +21,7 @@ from services.notify.console.sign_in import SignInThrottle, add_sign_in
 from services.notify.console.subscriptions import add_subscriptions
 from services.notify.engine import Engine
 from services.notify.subscriptions.secret_box import SecretBox
-from shared.http.auth import KeyRing
+from shared.http.api_keys import KeyRing
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
 

@@ -13,7 +13,8 @@ from services.notify.subscriptions.requests import (
     parse,
 )
 from services.notify.subscriptions.service import SubscriptionService
-from shared.http.auth import ApiKey, key_with
+from shared.http.api_keys import ApiKey
+from shared.http.auth import key_with
 from shared.model.clock import to_ms
 from shared.model.ids import SubscriptionId
 

@@ -17,7 +17,7 @@ from services.notify.model.subscription import ENDPOINT_DISABLED, PING, SealedSe
 from services.notify.subscriptions.requests import ResumeRequest, RotateRequest, SubscriptionPatch, SubscriptionRequest
 from services.notify.subscriptions.secret_box import SecretBox
 from services.notify.subscriptions.store import SubscriptionStore
-from shared.http.auth import ApiKey
+from shared.http.api_keys import ApiKey
 from shared.model.clock import store_now, to_ms
 from shared.model.errors import Conflict, Forbidden, NotFound
 from shared.model.events import webhook_body

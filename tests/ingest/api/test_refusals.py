@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.http.auth import Scope
+from shared.http.api_keys import Scope
 from tests.factories import an_item, as_json
 from tests.ingest_service import Ingest
 from tests.store_contents import store_contents

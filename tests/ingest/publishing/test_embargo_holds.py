@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from shared.http.auth import ApiKey, KeyRing
+from shared.http.api_keys import ApiKey, KeyRing
 from shared.model.ids import item_id
 from shared.model.listings import Listing
 from shared.model.preview import PREVIEW_PATH, Preview, preview_path

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from services.notify import app as notify
 from services.notify.console.routes import own_path
-from shared.http.auth import ApiKey, KeyRing
+from shared.http.api_keys import ApiKey, KeyRing
 from shared.http.server import http_server
 from shared.runtime.settings import Settings
 from tests.factories import ADMIN_KEY

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from services.notify.delivery.disabled_notices import DisabledNotices, disabled_notice
 from services.notify.model.delivery import Delivery
 from services.notify.subscriptions.store import SubscriptionStore
-from shared.http.auth import ApiKey, KeyRing
+from shared.http.api_keys import ApiKey, KeyRing
 from shared.model.ids import SubscriptionId
 from tests.notify.factories import Service, a_subscription, an_event, announce, settings_for
 from tests.receiver import a_receiver

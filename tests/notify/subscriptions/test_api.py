@@ -4,7 +4,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from shared.http.auth import ApiKey, KeyRing
+from shared.http.api_keys import ApiKey, KeyRing
 from tests.notify.factories import Service, an_event, announce, settings_for
 from tests.receiver import a_receiver
 from tests.waiting import eventually

@@ -8,7 +8,8 @@ from fastapi import Depends, FastAPI
 from redis.asyncio import Redis
 
 from shared.http import auth, errors
-from shared.http.auth import ApiKey, KeyRing, Scope, key_with
+from shared.http.api_keys import ApiKey, KeyRing, Scope
+from shared.http.auth import key_with
 from shared.model.errors import Forbidden, Unauthorized
 from shared.runtime.settings import Settings
 from shared.store import keys
