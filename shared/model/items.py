@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.model.ids import EventId, ItemId
+from shared.model.urls import item_path, month_of, slug_from_title
 
 BodyFormat = Literal["text", "markdown", "html"]
 UpdateType = Literal["major", "minor"]
@@ -93,6 +95,11 @@ class Revision(_Value):
     def is_erased(self) -> bool:
         """Whether it is the withdrawal that an erasure makes: nothing of the content is left in it."""
         return self.withdrawal is not None and not self.title
+
+    def provisional_path(self, now: datetime, zone: ZoneInfo, slug: str | None = None) -> str:
+        """Return the path of its page if it becomes public at its moment, or now; `slug` replaces its own."""
+        month = month_of(self.published_at or self.publish_at or now, zone)
+        return item_path(self.lang, self.section, month, slug or self.slug or slug_from_title(self.title))
 
     def data_of(self, kind: str) -> BaseModel | JsonValue:
         """Return what the item carries for a kind of sections, or None."""

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.ingest.contract.item_body import ItemBody, body_for
-from services.ingest.publishing.rules import Actor, ItemChange, next_revision, provisional_path, publication
+from services.ingest.publishing.rules import Actor, ItemChange, next_revision, publication
 from services.ingest.publishing.withdrawal import withdrawal_write
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
@@ -57,7 +57,7 @@ class Newsroom:
         while True:
             found = await self.store.find(change.item_id)
             revision = next_revision(found, _body(external_id, found.public or found.latest, changes))
-            path = provisional_path(revision, changes.get("slug") or external_id, found.now, self.site)
+            path = revision.provisional_path(found.now, self.site.zone, changes.get("slug") or external_id)
             write = publication(change, found, revision, path)
             if await self._write(write):
                 return PublicItem(write.after, revision.model_copy(update={"path": path}))

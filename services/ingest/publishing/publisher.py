@@ -15,7 +15,6 @@ from services.ingest.publishing.rules import (
     check_expected,
     is_back_at_public,
     next_revision,
-    provisional_path,
     publication,
     released,
     taken_path,
@@ -28,7 +27,6 @@ from shared.model.errors import FieldError, Invalid, NotFound, Unavailable
 from shared.model.ids import ItemId, item_id, new_trace_id
 from shared.model.items import Item, Revision, Withdrawal
 from shared.model.site_file import Site
-from shared.model.urls import slug_from_title
 from shared.runtime.metrics import items_total
 from shared.store.item_store import ItemSnapshot, ItemStore
 from shared.store.item_writer import ItemWriter, Write
@@ -207,9 +205,7 @@ class Publisher:
 
     def receipt(self, item: Item, latest: Revision, *, changed: bool) -> Receipt:
         """Return what the sender of an item is told; the address of an item never public yet is provisional."""
-        path = item.path or provisional_path(
-            latest, latest.slug or slug_from_title(latest.title), latest.accepted_at, self._site
-        )
+        path = item.path or latest.provisional_path(latest.accepted_at, self._site.zone)
         waits = item.publish_at if item.state != "scheduled" else None
         return Receipt(
             id=item.id,

@@ -8,7 +8,6 @@ from shared.model.errors import Conflict, PreconditionFailed
 from shared.model.ids import ItemId
 from shared.model.items import Item, Revision, State
 from shared.model.site_file import Site
-from shared.model.urls import item_path, month_of, slug_from_title
 from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import AuditNote, NewEvent, Write
 
@@ -101,13 +100,7 @@ def wanted_path(found: ItemSnapshot, revision: Revision, site: Site) -> str:
     slug = revision.slug
     if slug is None and found.item is not None and found.item.path is not None:
         slug = found.item.path.rstrip("/").rpartition("/")[2]
-    return provisional_path(revision, slug or slug_from_title(revision.title), found.now, site)
-
-
-def provisional_path(revision: Revision, slug: str, now: datetime, site: Site) -> str:
-    """Return where the revision would stand under `slug` if it became public when it hopes to."""
-    moment = revision.published_at or revision.publish_at or now
-    return item_path(revision.lang, revision.section, month_of(moment, site.zone), slug)
+    return revision.provisional_path(found.now, site.zone, slug)
 
 
 def publication(change: ItemChange, found: ItemSnapshot, revision: Revision, path: str) -> Write:

@@ -10,7 +10,6 @@ from services.render.pages.edition import Edition
 from services.render.web.answers import SiteAnswers
 from shared.model.items import PublicItem
 from shared.model.preview import PREVIEW_PATH, Preview, read_preview
-from shared.model.urls import item_path, month_of, slug_from_title
 from shared.store.item_store import ItemStore
 
 
@@ -41,10 +40,9 @@ async def _page(store: ItemStore, edition: Edition, preview: Preview, now: datet
     if item is None or revision is None:
         return None
     published_at = revision.published_at or revision.publish_at or now
-    slug = revision.slug or slug_from_title(revision.title)
-    path = item_path(revision.lang, revision.section, month_of(published_at, edition.site.zone), slug)
+    path = revision.path or revision.provisional_path(now, edition.site.zone)
     as_public = PublicItem(
         replace(item, released_at=item.released_at or now),
-        revision.model_copy(update={"published_at": published_at, "path": revision.path or path}),
+        revision.model_copy(update={"published_at": published_at, "path": path}),
     )
     return edition.theme.item_page(as_public, ())
