@@ -5,7 +5,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-long test-cluster test-web test-compose test-compose-crashes check format lock screenshots chaos
+.PHONY: help install dev test quick test-long test-cluster test-web test-compose test-compose-crashes check format lock screenshots chaos
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -24,6 +24,11 @@ dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.
 
 test: check ## run every check and test that CI runs, the tests in as many processes as there are cores
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations 10
+
+quick: $(STAMP) ## run the rules in seconds: ruff, and the tests that start no store and no process
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q -n auto -m "quick and not long"
 
 test-long: $(STAMP) ## run the tests that take minutes: random work under crashes, freezes and restarts
 	$(BIN)/python -m pytest -m long --timeout 1800

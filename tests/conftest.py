@@ -19,6 +19,7 @@ from tests.environment import set_environment
 from tests.factories import some_settings
 from tests.ingest_service import Ingest, running_ingest
 from tests.ports import a_free_port
+from tests.quick import is_quick
 
 # The machines that run this are shared: how long one example takes says nothing.
 hypothesis.settings.register_profile("clarion", deadline=None)
@@ -27,6 +28,12 @@ hypothesis.settings.load_profile("clarion")
 
 def pytest_configure() -> None:
     set_environment()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and is_quick(item):
+            item.add_marker("quick")
 
 
 def pytest_report_header() -> str:
