@@ -52,7 +52,7 @@ test-compose-crashes: $(STAMP) ## kill and stop its containers under load, from 
 	CLARION_TEST_BASE=$(BASE) $(BIN)/python -m pytest tests/compose/test_crashes.py
 
 chaos: $(STAMP) ## kill, freeze and restart notify and its store during 20,000 deliveries (takes minutes; CHAOS_SEED=…)
-	$(BIN)/python -m pytest -m long -s tests/notify/test_chaos.py
+	$(BIN)/python -m pytest -m long -s tests/notify/delivery/test_chaos.py
 
 check: $(STAMP) ## run the linters, the type checker and the import contracts
 	$(BIN)/ruff check .

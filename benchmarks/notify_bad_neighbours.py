@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from shared.http.server import collect_garbage_seldom
-from tests.notify.neighbours import Neighbourhood, hear
+from tests.notify.delivery.neighbours import Neighbourhood, hear
 
 HEALTHY = Neighbourhood(healthy=744)
 MIXED = Neighbourhood(healthy=744, hanging=200, failing=50, without_address=6)

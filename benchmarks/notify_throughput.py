@@ -52,7 +52,7 @@ PAYLOAD_BYTES = 1500
 SECRETS_KEY = "a key of the benchmark, thrown away with it"
 SINK = """
 import asyncio, sys, uvloop
-from tests.notify.sink import Reply, a_sink
+from tests.notify.delivery.sink import Reply, a_sink
 async def main():
     async with a_sink(lambda path, webhook_id: Reply(), "0.0.0.0") as url:
         print(url, flush=True)

@@ -27,3 +27,21 @@ def test_every_route_is_declared_by_a_decorator() -> None:
     ]
 
     assert declared_otherwise == []
+
+
+def test_tests_mirror_the_rooms() -> None:
+    strays = [
+        test
+        for package in ("services/ingest", "services/render", "services/notify", "shared")
+        for test in (ROOT / "tests" / Path(package).name).rglob("test_*.py")
+        if not _is_beside(ROOT / package, test.relative_to(ROOT / "tests" / Path(package).name))
+    ]
+
+    assert strays == []
+
+
+def _is_beside(package: Path, test: Path) -> bool:
+    """Whether the test lies in a room of the package, or has the name of a module that stands before the rooms."""
+    if test.parent == Path():
+        return (package / test.name.removeprefix("test_")).is_file()
+    return (package / test.parent).is_dir()

@@ -31,8 +31,8 @@ from shared.store import keys
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
 from tests.factories import ADMIN_KEY, SECRETS_KEY
+from tests.notify.delivery.sink import Reply, a_sink
 from tests.notify.factories import a_subscription, an_event, announce
-from tests.notify.sink import Reply, a_sink
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent

@@ -24,8 +24,8 @@ from shared.egress.name_resolver import NameResolver
 from shared.runtime.settings import Settings
 from shared.store.redis_client import connect
 from tests.factories import SECRETS_KEY
+from tests.notify.delivery.sink import Reply, a_sink
 from tests.notify.factories import LOOPBACK, a_subscription, an_event, announce
-from tests.notify.sink import Reply, a_sink
 from tests.waiting import eventually
 
 

@@ -10,9 +10,9 @@ from services.dev.embedded_store import embedded_redis
 from shared.model.ids import SubscriptionId
 from shared.store.keys import Shard
 from shared.store.redis_client import connect
-from tests.notify.chaos import SHARDS, Plan, Replicas, environment, subscribe
+from tests.notify.delivery.chaos import SHARDS, Plan, Replicas, environment, subscribe
+from tests.notify.delivery.sink import Reply, a_sink
 from tests.notify.factories import an_event, announce
-from tests.notify.sink import Reply, a_sink
 from tests.waiting import eventually
 
 SUPERVISORS_PATIENCE_SECONDS = 10

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.notify.neighbours import Neighbourhood, hear
+from tests.notify.delivery.neighbours import Neighbourhood, hear
 
 # The benchmark asks for 1.5 over a thousand endpoints; so few, on a busy machine, vary by themselves.
 GENEROUS_FACTOR = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.notify.chaos import Outcome, Plan, frozen_worker_wakes, wreak
+from tests.notify.delivery.chaos import Outcome, Plan, frozen_worker_wakes, wreak
 
 
 def assert_nothing_was_lost_or_repeated_without_reason(outcome: Outcome) -> None:
