@@ -34,14 +34,14 @@ def test_tests_mirror_the_rooms() -> None:
         test
         for package in ("services/ingest", "services/render", "services/notify", "shared")
         for test in (ROOT / "tests" / Path(package).name).rglob("test_*.py")
-        if not _is_beside(ROOT / package, test.relative_to(ROOT / "tests" / Path(package).name))
+        if not _is_mirrored(test.relative_to(ROOT / "tests" / Path(package).name), ROOT / package)
     ]
 
     assert strays == []
 
 
-def _is_beside(package: Path, test: Path) -> bool:
-    """Whether the test lies in a room of the package, or has the name of a module that stands before the rooms."""
+def _is_mirrored(test: Path, package: Path) -> bool:
+    """Whether the test lies in a room of the package, or is named after a module that stands before the rooms."""
     if test.parent == Path():
         return (package / test.name.removeprefix("test_")).is_file()
     return (package / test.parent).is_dir()

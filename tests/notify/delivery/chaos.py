@@ -35,7 +35,7 @@ from tests.notify.delivery.sink import Reply, a_sink
 from tests.notify.factories import a_subscription, an_event, announce
 from tests.waiting import eventually
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 _ATTEMPT_TIMEOUT = timedelta(seconds=3)
 # The engine's leases outlast its attempts by 5 s; a worker frozen for longer wakes up without them.
 _FROZEN_SECONDS = 9.0
