@@ -5,6 +5,7 @@ One tree of errors: the caller is wrong (Refused), someone else is down (Unavail
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ class ClarionError(Exception):
 
 
 class Refused(ClarionError):
-    """The caller is wrong, and nothing was written. `status` is the HTTP status of the answer."""
+    """The caller is wrong, and nothing was written. The phrase of the HTTP status is the title, unless one is given."""
 
     status = 400
-    title = "Bad request"
+    title = ""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Refused(ClarionError):
     ) -> None:
         """`members` stand in the problem beside the standard ones (RFC 9457, section 3.2)."""
         super().__init__(detail)
+        self.title = self.title or HTTPStatus(self.status).phrase.capitalize()
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
@@ -51,7 +53,6 @@ class Unauthorized(Refused):
     """The key is missing or unknown."""
 
     status = 401
-    title = "Unauthorized"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
@@ -61,35 +62,30 @@ class Forbidden(Refused):
     """The key is known, and lacks the right."""
 
     status = 403
-    title = "Forbidden"
 
 
 class NotFound(Refused):
     """There is nothing of this name, or the key may not see it."""
 
     status = 404
-    title = "Not found"
 
 
 class Conflict(Refused):
     """Something else has taken the name, path or place."""
 
     status = 409
-    title = "Conflict"
 
 
 class Expired(Refused):
     """It was here, and is no longer kept."""
 
     status = 410
-    title = "Gone"
 
 
 class PreconditionFailed(Refused):
     """The item is at another revision than If-Match names."""
 
     status = 412
-    title = "Precondition failed"
 
 
 class TooLarge(Refused):
@@ -103,7 +99,6 @@ class UnsupportedMediaType(Refused):
     """This address does not take bodies of this type."""
 
     status = 415
-    title = "Unsupported media type"
 
 
 class Invalid(Refused):
@@ -117,7 +112,6 @@ class TooManyRequests(Refused):
     """The key has used up its requests for now."""
 
     status = 429
-    title = "Too many requests"
 
 
 class Unavailable(ClarionError):

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from redis.asyncio import Redis
 
@@ -76,8 +76,14 @@ _SettlementT = TypeVar("_SettlementT", FeedSettlement, RequestSettlement)
 class _ShardedQueue(ABC, Generic[_LeaseT, _SettlementT]):
     """A queue in each shard. Shards that have work due share the free slots."""
 
+    lua_files: ClassVar[tuple[str, str]]
+    """The scripts that lease and that settle."""
+
     def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
         self._redis = redis
+        self._lease_script, self._settle_script = (
+            Script(redis, __name__, name, prelude="keys.lua") for name in self.lua_files
+        )
         self._shards = tuple(shards)
         self._busy = set(shards)
         self._lease_ms = span_ms(lease_for)
@@ -141,10 +147,7 @@ class _ShardedQueue(ABC, Generic[_LeaseT, _SettlementT]):
 class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
     """The subscriptions whose feed may have changed."""
 
-    def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
-        super().__init__(redis, shards, lease_for)
-        self._lease_script = Script(redis, __name__, "lease_feeds.lua", prelude="keys.lua")
-        self._settle_script = Script(redis, __name__, "settle_feed.lua", prelude="keys.lua")
+    lua_files = ("lease_feeds.lua", "settle_feed.lua")
 
     def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall:
         argument = {
@@ -185,10 +188,7 @@ class FeedQueue(_ShardedQueue[FeedLease, FeedSettlement]):
 class RequestQueue(_ShardedQueue[RequestLease, RequestSettlement]):
     """The requests whose callbacks are to be asked."""
 
-    def __init__(self, redis: Redis, shards: Sequence[Shard], lease_for: timedelta) -> None:
-        super().__init__(redis, shards, lease_for)
-        self._lease_script = Script(redis, __name__, "lease_requests.lua", prelude="keys.lua")
-        self._settle_script = Script(redis, __name__, "settle_request.lua", prelude="keys.lua")
+    lua_files = ("lease_requests.lua", "settle_request.lua")
 
     def _lease(self, shard: Shard, token: str, slots: AttemptSlots) -> ScriptCall:  # noqa: ARG002 - a request is its own token
         argument = {"lease_ms": self._lease_ms, "most": self._share(slots.free_quick, shard)}
