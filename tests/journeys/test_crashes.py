@@ -62,7 +62,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     data, port, receiver_port = tmp_path_factory.mktemp("prepared"), a_free_port(), a_free_port()
 
     async def prepare() -> Prepared:
-        async with a_receiver(receiver_port) as receiver, a_client(port) as client, clarion_process(data, port, "-"):
+        async with (
+            a_receiver(port=receiver_port) as receiver,
+            a_client(port) as client,
+            clarion_process(data, port, "-"),
+        ):
             await eventually((data / "output" / ".clarion" / "built").exists, "the first start")
             return Prepared(data, port, receiver_port, await subscribed(client, receiver))
 
@@ -73,7 +77,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 async def test_a_crash_at_any_step_loses_nothing(step: str, tmp_path: Path, prepared: Prepared) -> None:
     data, port = tmp_path / "data", prepared.port
     shutil.copytree(prepared.data, data, symlinks=True)
-    async with a_receiver(prepared.receiver_port) as receiver, a_client(port) as client:
+    async with a_receiver(port=prepared.receiver_port) as receiver, a_client(port) as client:
         async with clarion_process(data, port, step) as doomed:
             await eventually(lambda: answers(client, "/healthz"), "the start before the crash")
             with contextlib.suppress(httpx.TransportError):
