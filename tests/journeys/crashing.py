@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvloop
@@ -41,17 +42,20 @@ def _is_at(frame: types.FrameType, step: tuple[str, str]) -> bool:
     return frame.f_code.co_qualname == name and frame.f_code.co_filename.endswith(file)
 
 
-def main() -> None:
-    """Take the data folder, the port, the site file and the function to die at, or `-` to stay alive."""
-    data, port, site, step = sys.argv[1:]
+def run(data: Path, port: int, site: Path, step: str, environment: Mapping[str, str]) -> None:
+    """Run until a signal or the step (`-`: none) ends this process, which says nothing."""
+    os.environ.update(environment)
+    with Path(os.devnull).open("r+b") as nothing:
+        for stream in (0, 1, 2):
+            os.dup2(nothing.fileno(), stream)
     if step != "-":
         sys.setprofile(_Trap(step))
-    options = runner.DevOptions("127.0.0.1", int(port), Path(data), Path(site), empty=True)
-    store = os.environ.get("CLARION_REDIS_URL")
+    options = runner.DevOptions("127.0.0.1", port, data, site, empty=True)
+    store = environment.get("CLARION_REDIS_URL")
     if store is None:
         sys.exit(runner.run(options))
     configure_logs("json")
-    uvloop.run(_run(runner.dev_settings(options, Path(data), store)))
+    uvloop.run(_run(runner.dev_settings(options, data, store)))
 
 
 async def _run(settings: Settings) -> None:
@@ -61,7 +65,3 @@ async def _run(settings: Settings) -> None:
             http_server(app, settings.host, settings.port, app.notify.state.stopping),
         ):
             await stop.wait()
-
-
-if __name__ == "__main__":
-    main()
