@@ -52,4 +52,8 @@ class SectionKind:
             return ()
         data = self.data.model_validate(carried)
         values = ((label, getattr(data, name)) for name, label in self.labels.items())
-        return [(label, value if isinstance(value, date) else str(value)) for label, value in values if value]
+        return [
+            (label, value if isinstance(value, date) else str(value))
+            for label, value in values
+            if value not in (None, "")
+        ]
