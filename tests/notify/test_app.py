@@ -1,6 +1,7 @@
 """The service from end to end: an entry of the log reaches endpoints."""
 
 import asyncio
+from datetime import timedelta
 
 from aiohttp import web
 from redis.asyncio import Redis
@@ -59,7 +60,7 @@ async def test_endpoints_that_hang_delay_no_other(redis: Redis, store_url: str) 
         return web.Response()
 
     async with (
-        a_service(redis, settings_for(store_url)) as service,
+        a_service(redis, settings_for(store_url, attempt_timeout=timedelta(hours=1))) as service,
         a_receiver(answer=hang) as hanging,
         a_receiver() as prompt,
     ):
@@ -69,5 +70,5 @@ async def test_endpoints_that_hang_delay_no_other(redis: Redis, store_url: str) 
         for _ in range(5):
             await announce(service.redis, an_event())
 
-        await eventually(lambda: len(prompt.requests) == 5, seconds=4)
+        await eventually(lambda: len(prompt.requests) == 5, "the prompt endpoint's turn while the others hang")
         gate.set()

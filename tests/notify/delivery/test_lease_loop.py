@@ -92,9 +92,9 @@ async def test_more_hanging_endpoints_than_quick_slots_delay_no_other(redis: Red
 
     await enqueue(redis, subscriptions=300, events=3)
 
-    async with working(redis, hang_but_one) as attempts:
+    async with working(redis, hang_but_one, lease_for=3600) as attempts:
         # The first attempts of 299 endpoints that nothing is known of hang before the prompt one's turn comes.
-        await eventually(lambda: sum(one.endswith("-s299") for one in attempts.begun) == 3, seconds=5)
+        await eventually(lambda: sum(one.endswith("-s299") for one in attempts.begun) == 3)
         begun = len(attempts.begun)
         hang.set()
 
@@ -152,7 +152,7 @@ async def test_what_another_process_enqueues_is_found(redis: Redis) -> None:
     async with working(redis, _at_once) as attempts:
         await enqueue(redis, subscriptions=1, events=2)
 
-        await eventually(lambda: len(attempts.begun) == 2, seconds=3)
+        await eventually(lambda: len(attempts.begun) == 2)
 
 
 async def test_a_deleted_subscriptions_deliveries_are_forgotten_even_while_one_is_in_the_air(redis: Redis) -> None:
