@@ -122,11 +122,11 @@ class ChannelSender:
         self._recipients: Lru[SubscriptionId, Recipient[Any]] = Lru(_MAX_RECIPIENTS)  # Any: as in AnyChannel
 
     async def send(self, delivery: Delivery, subscription: Subscription, message: Message) -> Attempt:
-        """Try once and return what came of it; a failure is a value, too."""
+        """Send once and return the attempt; a failure is a value, not an exception."""
         now = time.time()
         began = time.perf_counter()
         step = Step("notify.attempt", f"{delivery.id} {delivery.attempts + 1}") if tracing.is_on() else None
-        # No secret, so the quick kind of random number will do; all zeros would be invalid (Trace Context, 3.2.2.4).
+        # Not a secret, so a fast random number will do; all zeros would be invalid (Trace Context, 3.2.2.4).
         span_id = step.span_id if step is not None else f"{getrandbits(64) or 1:016x}"
         traceparent = f"00-{message.trace_id}-{span_id}-01"
         channel = self._channels.get(subscription.kind)
@@ -139,32 +139,25 @@ class ChannelSender:
             outcome, answer = await channel.send(recipient, delivery, message, traceparent, self._post)
         if step is not None:
             _trace(step, delivery, message, int(now * 1_000_000_000), outcome)
-        return Attempt(
-            number=delivery.attempts + 1,
-            at_ms=int(now * 1000),
-            duration_ms=int((time.perf_counter() - began) * 1000),
-            outcome=outcome,
-            answer=answer,
-        )
+        took_ms = int((time.perf_counter() - began) * 1000)
+        return Attempt(delivery.attempts + 1, int(now * 1000), took_ms, outcome, answer)
 
     def _recipient(self, channel: AnyChannel, subscription: Subscription) -> Recipient[Any]:  # Any: as above
         recipient = self._recipients.get(subscription.id)
-        if recipient is None or recipient.subscription is not subscription:
-            recipient = self._open(channel, subscription)
-            self._recipients.put(subscription.id, recipient)
-        return recipient
-
-    def _open(self, channel: AnyChannel, subscription: Subscription) -> Recipient[Any]:  # Any: as above
+        if recipient is not None and recipient.subscription is subscription:
+            return recipient
         unseal = partial(self._unseal, owner=subscription.id)
         keys = [
             (signing_key(unseal(one.sealed)), one.expires_at.timestamp() if one.expires_at else None)
             for one in subscription.secrets
         ]
-        return Recipient(subscription, channel.target_of(subscription, unseal), keys)
+        recipient = Recipient(subscription, channel.target_of(subscription, unseal), keys)
+        self._recipients.put(subscription.id, recipient)
+        return recipient
 
 
 def _trace(step: Step, delivery: Delivery, message: Message, began_ns: int, outcome: Outcome) -> None:
-    # A ping stands in no log: nothing came before it.
+    # A ping is in no log, so no step came before it.
     after = Step("announce", delivery.event_id) if delivery.body is None else None
     error = None if isinstance(outcome, Success) else outcome.reason
     number = delivery.attempts + 1

@@ -69,14 +69,13 @@ class LeaseLoop(Generic[LeaseT, SettlementT]):
         source: LeaseSource[LeaseT, SettlementT],
         maker: AttemptMaker[LeaseT, SettlementT],
         *,
-        slots: AttemptSlots | None = None,
         grace: timedelta = _GRACE,
     ) -> None:
         """`name` is what log lines call the work."""
         self._name = name
         self._source = source
         self._grace_seconds = grace.total_seconds()
-        self._slots = slots or AttemptSlots(time.monotonic)
+        self._slots = AttemptSlots(time.monotonic)
         self._settlements: list[SettlementT] = []
         self._attempts = AttemptsInFlight(self._slots, maker, collect=self._collect, on_end=self._on_end)
         self._bell = asyncio.Event()

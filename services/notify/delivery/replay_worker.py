@@ -74,22 +74,16 @@ class ReplayWorker:
 
     async def step(self, shard: Shard, replay: Replay) -> int:
         """Take one step of one replay, and return what replay_step.lua returns."""
-        deliveries, place = await self._next(shard, replay)
-        after = replay.moved(place, len(deliveries), await store_now(self._redis))
+        now = await store_now(self._redis)
+        read = self._dead_after if replay.only == "failed" else self._logged_after
+        deliveries, place = await read(shard, replay, to_ms(now))
+        after = replay.moved(place, len(deliveries), now)
         appended = await self._replays.step(shard, replay, after, deliveries)
         if appended >= 0:
             self._on_enqueued()
             if after.state == "done":
-                log.info(
-                    "replay.finished", replay=replay.id, subscription=replay.subscription_id, count=after.deliveries
-                )
+                log.info("replay.finished", replay=after.id, subscription=after.subscription_id, count=after.deliveries)
         return appended
-
-    async def _next(self, shard: Shard, replay: Replay) -> tuple[Sequence[ReplayedDelivery], LogId]:
-        now_ms = to_ms(await store_now(self._redis))
-        if replay.only == "failed":
-            return await self._dead_after(shard, replay, now_ms)
-        return await self._logged_after(replay, now_ms)
 
     async def _dead_after(self, shard: Shard, replay: Replay, now_ms: int) -> tuple[Sequence[ReplayedDelivery], LogId]:
         letters, last = await self._dead.after(shard, replay.place, _AT_ONCE)
@@ -102,7 +96,7 @@ class ReplayWorker:
         ]
         return wanted, _nearer(LogId(last) if last else None, replay.end)
 
-    async def _logged_after(self, replay: Replay, now_ms: int) -> tuple[Sequence[ReplayedDelivery], LogId]:
+    async def _logged_after(self, _: Shard, replay: Replay, now_ms: int) -> tuple[Sequence[ReplayedDelivery], LogId]:
         page = await self._event_log.after(replay.place, _AT_ONCE)
         mirror = await self._store.refresh(self._store.mirror_of(replay.subscription_id))
         subscription = mirror.subscriptions.get(replay.subscription_id)

@@ -124,14 +124,8 @@ def _attempt_line(lease: FeedLease, attempt: Attempt) -> str:
 
 
 def _denial(subscription: FeedSubscription) -> FeedRequest:
-    return FeedRequest(
-        id=subscription.id,
-        mode="deny",
-        protocol=subscription.protocol,
-        topic=subscription.topic,
-        callback=subscription.callback,
-        reason="the feed no longer exists",
-    )
+    kept = subscription.model_dump(include={"id", "protocol", "topic", "callback"})
+    return FeedRequest(mode="deny", reason="the feed no longer exists", **kept)
 
 
 def _tell(lease: FeedLease, attempt: Attempt, settlement: FeedSettlement) -> None:

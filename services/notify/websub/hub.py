@@ -83,14 +83,13 @@ class Hub:
 
     async def _on_subscribe(self, form: SubscribeForm) -> None:
         subscription_id = feed_subscription_id("websub", form.topic, form.callback)
-        path = self.topics.path_of(form.topic)
-        topic = self.topics.read(path) if path is not None else None
+        topic = self.topics.named(form.topic)
         is_denied = form.mode == "subscribe" and topic is None
         request = FeedRequest(
             id=subscription_id,
             mode="deny" if is_denied else form.mode,
             topic=form.topic,
-            path=path or "",
+            path=topic.path if topic else "",
             callback=form.callback,
             sealed_secret=self.secret_box.seal(form.secret, subscription_id) if form.secret else None,
             lease_seconds=int(self.leases.granted(form.lease).total_seconds()),
@@ -101,12 +100,11 @@ class Hub:
         self.on_work()
 
     async def _on_publish(self, form: PublishForm) -> None:
-        paths = [self.topics.path_of(topic) for topic in form.topics]
-        if None in paths:
+        topics = [self.topics.named(url) for url in form.topics]
+        if None in topics:
             raise HubRefused(_NO_TOPIC)
-        for path in paths:
-            topic = self.topics.read(path) if path is not None else None
-            if topic is not None and self._published.get(topic.path) != topic.digest:
+        for topic in filter(None, topics):
+            if self._published.get(topic.path) != topic.digest:
                 await self.mark(topic.path)
                 self._published[topic.path] = topic.digest
 

@@ -70,8 +70,7 @@ class RssCloud:
         return [self._registration(topic, callback) for topic in topics]
 
     def _registration(self, url: str, callback: str) -> FeedRequest:
-        path = self.topics.path_of(url)
-        topic = self.topics.read(path) if path is not None else None
+        topic = self.topics.named(url)
         if topic is None:
             raise HubRefused(f"{url} is no feed of this site")
         return FeedRequest(

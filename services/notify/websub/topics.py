@@ -34,8 +34,8 @@ class TopicReader:
         self._base_url = base_url
         self._kept: Lru[str, tuple[tuple[int, int, int], Topic]] = Lru(_FEEDS_KEPT)
 
-    def path_of(self, url: str) -> str | None:
-        """Return the path of the feed that the address names, or None if it names none of this site."""
+    def named(self, url: str) -> Topic | None:
+        """Return the feed that an address names, or None if it names no feed of this site."""
         if not url.startswith(f"{self._base_url}/"):
             return None
         path = unquote(url.removeprefix(self._base_url))
@@ -45,7 +45,7 @@ class TopicReader:
         is_hidden = any(segment.startswith((".", "_")) for segment in path.split("/"))
         if is_hidden or self._is_archive(found["list_path"]):
             return None
-        return path if self.read(path) else None
+        return self.read(path)
 
     def read(self, path: str) -> Topic | None:
         """Return the feed, or None where there is no feed, or no longer one."""

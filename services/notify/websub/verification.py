@@ -101,17 +101,9 @@ _HAPPENED = {
 
 
 def _verified(lease: RequestLease) -> FeedSubscription:
-    request = lease.request
-    return FeedSubscription(
-        id=request.id,
-        protocol=request.protocol,
-        topic=request.topic,
-        path=request.path,
-        callback=request.callback,
-        sealed_secret=request.sealed_secret,
-        # The lease counts from the moment when the callback was asked (section 5.3).
-        expires_ms=lease.leased_ms + request.lease_seconds * 1000,
-    )
+    kept = lease.request.model_dump(include=FeedSubscription.model_fields.keys() - {"expires_ms"})
+    # The lease counts from the moment when the callback was asked (section 5.3).
+    return FeedSubscription(**kept, expires_ms=lease.leased_ms + lease.request.lease_seconds * 1000)
 
 
 def _with_query(callback: str, added: Mapping[str, str]) -> URL:

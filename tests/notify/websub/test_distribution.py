@@ -286,6 +286,8 @@ async def test_subscribers_that_hang_delay_no_other(hub: Hub) -> None:
 
         await prompt.heard()
         gate.set()
+        # Before its server goes, every hanging subscriber has answered.
+        await hub.settled()
 
 
 async def test_attempts_are_listed_like_those_of_webhooks(hub: Hub) -> None:
