@@ -5,7 +5,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test quick test-long test-cluster test-web test-compose test-compose-crashes check format lock screenshots chaos
+.PHONY: help install dev test quick test-redis test-long test-cluster test-web test-compose test-compose-crashes check format lock screenshots chaos
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -22,13 +22,18 @@ $(STAMP): requirements-dev.txt pyproject.toml
 dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.0.1:8000
 	$(BIN)/clarion dev
 
-test: check ## run every check and test that CI runs, the tests in as many processes as there are cores
-	$(BIN)/python -m pytest -n auto --dist worksteal --durations 10
+# As many processes as there are cores; one that has nothing left takes tests from another.
+PYTEST_ON_ALL_CORES := $(BIN)/python -m pytest -n auto --dist worksteal
+test: check ## run every check and test, in as many processes as there are cores
+	$(PYTEST_ON_ALL_CORES) --durations 10
 
 quick: $(STAMP) ## run the rules in seconds: ruff, and the tests that start no store and no process
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q -n auto -m "quick and not long"
+	$(PYTEST_ON_ALL_CORES) -q -m "quick and not long"
+
+test-redis: $(STAMP) ## run the tests that start a store over redis-server, whatever else there is (7.0 is the oldest)
+	CLARION_TEST_SERVER=redis-server $(PYTEST_ON_ALL_CORES) -m "not quick and not long"
 
 test-long: $(STAMP) ## run the tests that take minutes: random work under crashes, freezes and restarts
 	$(BIN)/python -m pytest -m long --timeout 1800
