@@ -1,7 +1,8 @@
-"""The variables of the environment that every process of the tests inherits."""
+"""What every process of the tests inherits: variables of the environment, and that Ctrl-C ends it."""
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ _ENOUGH_BYTES = 2 * 2**30
 
 
 def set_environment() -> None:
-    """Set them, at the start of a run and before anything else."""
+    """Set it, at the start of a run and before anything else."""
     _choose_server(os.environ.get("CLARION_TEST_SERVER"))
     _keep_folders_in_memory()
     if "CLARION_TEST_BASE" not in os.environ:  # tests from outside may speak with a site behind TLS
         _trust_no_authority()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _choose_server(wanted: str | None) -> None:
