@@ -138,7 +138,7 @@ class Outcome:
 class Replicas:
     """Two notify processes that are killed, frozen and started again."""
 
-    def __init__(self, environment: dict[str, str], log: Path = Path(os.devnull)) -> None:
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
         self._environment = environment
         self._log = log
         self._processes: list[asyncio.subprocess.Process] = []
@@ -173,8 +173,12 @@ class Replicas:
         self._processes[number].send_signal(signal.SIGCONT)
 
     async def _start(self) -> asyncio.subprocess.Process:
+        """Start one and wait until it works: one whose store is away ends, and nobody here would start it again."""
         with self._log.open("ab") as log:
-            return await self._spawned(log)
+            before = log.tell()
+            process = await self._spawned(log)
+        await eventually(lambda: b"service.started" in self._log.read_bytes()[before:], "the start of a replica")
+        return process
 
     async def _spawned(self, log: BinaryIO) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -223,7 +227,7 @@ async def frozen_worker_wakes(folder: Path) -> list[tuple[str, int]]:
     with embedded_redis(folder / "store") as server:
         async with aclosing(connect(server.url)) as redis, a_sink(answer) as url:
             await subscribe(redis, Plan(1, 1, 1, 0, 0, 0, 0), url)
-            replicas, other = Replicas(environment(server.url)), Replicas(environment(server.url))
+            replicas, other = (Replicas(environment(server.url), folder / f"{name}.log") for name in ("first", "other"))
             async with replicas.running(1):
                 await announce(redis, an_event("e"))
                 await eventually(lambda: len(heard) == 1, seconds=30)

@@ -28,7 +28,7 @@ async def test_a_service_whose_endpoints_hang_hands_back_what_it_has_and_exits_i
     with embedded_redis(tmp_path) as server:
         async with aclosing(connect(server.url)) as redis, a_sink(hang) as url:
             (name,) = await subscribe(redis, Plan(1, 0, 1, 0, 0, 0, 0), url)
-            replicas = Replicas({**environment(server.url), "CLARION_ATTEMPT_TIMEOUT": "60"})
+            replicas = Replicas({**environment(server.url), "CLARION_ATTEMPT_TIMEOUT": "60"}, tmp_path / "log")
             async with replicas.running(1):
                 await announce(redis, an_event("e"))
                 await eventually(lambda: heard == [f"e-{name}"], seconds=30)
@@ -47,7 +47,7 @@ async def test_a_service_whose_store_hangs_exits_in_time(tmp_path: Path) -> None
     with embedded_redis(tmp_path) as server:
         async with aclosing(connect(server.url)) as redis, a_sink(lambda _, __: Reply(0)) as url:
             (name,) = await subscribe(redis, Plan(1, 0, 1, 0, 0, 0, 0), url)
-            replicas = Replicas({**environment(server.url), "CLARION_ATTEMPT_TIMEOUT": "60"})
+            replicas = Replicas({**environment(server.url), "CLARION_ATTEMPT_TIMEOUT": "60"}, tmp_path / "log")
             async with replicas.running(1):
                 await announce(redis, an_event("e"))
                 shard_has_it = [Shard(number).leased(SubscriptionId(name)) for number in range(SHARDS)]
