@@ -105,7 +105,7 @@ def render(settings: Settings, up: Event, stop: Event) -> None:
 @contextlib.asynccontextmanager
 async def more_schedulers(ingest: Ingest, count: int) -> AsyncIterator[None]:
     """Run schedulers beside the one of the service."""
-    writer = ItemWriter(ingest.redis, ingest.site)
+    writer = ItemWriter(ingest.redis)
     publisher = Publisher(ingest.store, writer, ingest.site, ingest.settings.base_url)
     async with background(*(Scheduler(ingest.redis, publisher).run() for _ in range(count))):
         yield

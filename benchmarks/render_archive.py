@@ -100,17 +100,19 @@ async def fill(redis: Redis, site: Site, size: int, make: Make) -> None:
         members: dict[str, dict[str, int]] = {}
         for number in range(start, min(start + 1000, size)):
             item, revision = make(number, now - AGE * ((size - number) / size) - timedelta(minutes=1), site, pick)
-            placement = placement_of(revision, revision.accepted_at, site)
+            placement = placement_of(revision, revision.accepted_at, site.zone)
             assert placement is not None
-            pipe.hset(keys.item(item.id), mapping={**fields_of(item), "announced": 1, "write_id": "x"})
+            shown: dict[str, str | int] = {"shown": 1, "announced": 1, "released_at": to_ms(placement.released_at)}
+            shown["months"] = f"{placement.months.published} {placement.months.released}"
+            pipe.hset(keys.item(item.id), mapping={**fields_of(item), **shown})
             pipe.hset(keys.revisions(item.id), "1", revision.model_dump_json(exclude_defaults=True))
             paths[item.path or ""] = item.id
             for listing in placement.listings:
                 members.setdefault(keys.newest(listing), {})[item.id] = to_ms(placement.published_at)
                 members.setdefault(keys.released(listing), {})[item.id] = to_ms(placement.released_at)
                 for field, key in (
-                    (f"archive:{placement.published_month}", keys.archive_month(listing, placement.published_month)),
-                    (f"feed:{placement.released_month}", keys.feed_month(listing, placement.released_month)),
+                    (f"archive:{placement.months.published}", keys.archive_month(listing, placement.months.published)),
+                    (f"feed:{placement.months.released}", keys.feed_month(listing, placement.months.released)),
                 ):
                     last[listing, field] = last.get((listing, field), 0) + 1
                     members.setdefault(key, {})[item.id] = last[listing, field]
@@ -180,7 +182,7 @@ async def publish(archive: Archive, name: str, body: str = "It is ordered.\n\nIt
     item = item_of(name, revision, now)
     event = NewEvent("item.published.v1", "major", now, "benchmark")
     write = Write(f"write-{name}", None, item, None, revision, revision, event)
-    assert await ItemWriter(archive.redis, archive.site).write(write) == "written"
+    assert await ItemWriter(archive.redis).write(write) == "written"
     return path
 
 

@@ -18,6 +18,7 @@ from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.item_store import ItemStore
 from tests.factories import ADMIN_KEY
+from tests.render.newsroom import a_press
 
 # Any, below: what JSON and redis-py give.
 Json = dict[str, Any]
@@ -61,6 +62,10 @@ class Ingest:
         """Return the fields of every event, in the order of the stream."""
         entries: Any = await self.redis.xrange(keys.ITEMS_STREAM)
         return [fields for _, fields in entries]
+
+    async def render(self) -> None:
+        """Have a render service show and announce everything that was accepted."""
+        await (await a_press(self.redis, self.settings)).render()
 
     def path(self, receipt: Json) -> str:
         return str(receipt["url"]).removeprefix(self.settings.base_url)

@@ -19,7 +19,7 @@ from services.cli.store import on_store
 from services.render.output.volume import Output
 from services.render.rebuild.publishing_load import PublishingLoad
 from services.render.rebuild.rebuild import OnProgress, RebuildProgress, RebuildResult
-from services.render.rebuild.verify import Differences, compare, refuse_fault
+from services.render.rebuild.verify import Differences, FaultsOfComparison, compare
 from services.render.wiring import assemble, edition_in_use
 from shared.model.errors import ClarionError
 from shared.runtime.logs import configure_logs
@@ -67,12 +67,13 @@ async def _rebuild(settings: Settings, redis: Redis, section: str | None, on_pro
 async def _verify(settings: Settings, redis: Redis, on_progress: OnProgress) -> Differences:
     edition = await edition_in_use(settings, redis)
     with tempfile.TemporaryDirectory(prefix="clarion-verify-") as folder:
-        rebuilt = Output(Path(folder))
+        volume, rebuilt = Output(settings.output_dir), Output(Path(folder))
+        faults = FaultsOfComparison(volume, rebuilt)
         # An item that was published meanwhile may stand in one of the two only: a second rebuild catches up with it.
         for _ in range(2):
-            await assemble(redis, edition, rebuilt, on_fault=refuse_fault).rebuild.run(on_progress=on_progress)
+            await assemble(redis, edition, rebuilt, faults=faults).rebuild.run(on_progress=on_progress)
             await PublishingLoad(redis).until_idle()
-            differences = compare(Output(settings.output_dir), rebuilt)
+            differences = compare(volume, rebuilt)
             if not differences:
                 break
         return differences

@@ -43,7 +43,7 @@ async def running(settings: Settings, kinds: Sequence[SectionKind] = SECTION_KIN
     try:
         await require_durable_store(redis, settings)
         store = ItemStore(redis)
-        publisher = Publisher(store, ItemWriter(redis, site, settings.wait_replicas), site, settings.base_url)
+        publisher = Publisher(store, ItemWriter(redis, settings.wait_replicas), site, settings.base_url)
         eraser = Eraser(redis, store, publisher, IdempotencyKeys(redis))
         app = _application(settings, redis, site, publisher, eraser)
         async with background(Scheduler(redis, publisher).run(), eraser.run()):

@@ -21,10 +21,12 @@ from services.render.pages.lists import ListPages
 from services.render.pages.months import Months
 from services.render.pages.sitemaps import SitemapReader, SitemapWriter
 from services.render.pages.ticks import Ticker
-from services.render.pages.writer import OnFault, PageWriter
+from services.render.pages.writer import FaultKeeper, PageWriter
 from services.render.pipeline.announcing import Announcer
 from services.render.pipeline.consumer import ItemEventConsumer
 from services.render.pipeline.purging import PurgeHook
+from services.render.pipeline.show_script import ShowScript
+from services.render.pipeline.showing import ItemShower
 from services.render.pipeline.veto import Veto
 from services.render.rebuild.preparation import Preparation
 from services.render.rebuild.rebuild import Rebuild
@@ -42,7 +44,6 @@ from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store.dead_letters import DeadLetters
 from shared.store.item_store import ItemStore
-from shared.store.item_writer import ItemWriter
 from shared.store.public_items import PublicItems
 from shared.store.site_record import SiteRecord, adopt_site, read_site
 
@@ -117,34 +118,43 @@ def assemble(
     edition: Edition,
     output: Output,
     *,
-    on_fault: OnFault | None = None,
+    faults: FaultKeeper | None = None,
     purge_urls: Sequence[str] = (),
     receipts_kept: timedelta = timedelta(days=30),
 ) -> Rendering:
     """
     Return the render service for a folder.
 
-    `on_fault` is called with an item that cannot be rendered, by default a veto; `purge_urls` are told of changes.
+    `faults` is told of shown items that cannot be rendered, by default the veto; `purge_urls` are told of changes.
     """
     store = ItemStore(redis)
     public_items = PublicItems(store, _CACHED_CHARS)
     entries = ListEntryCache(edition)
-    veto = Veto(store, ItemWriter(redis, edition.site), entries.of)
+    veto = Veto(redis, edition)
     items = ItemPages(store, public_items, edition, entries)
     answers = SiteAnswers(output, edition)
     search = Search(SearchIndex(output.search_file), public_items, output)
     reader, sitemaps = ListReader(redis, public_items, edition), SitemapReader(redis, items, edition)
     writer = PageWriter(
+        edition,
         items=items,
         reader=reader,
         lists=ListPages(edition, entries),
         sitemaps=SitemapWriter(sitemaps, edition, output),
         output=output,
-        on_fault=on_fault or veto.cast,
+        faults=faults or veto,
     )
     consumer = ItemEventConsumer(
         edition,
         store=store,
+        shower=ItemShower(
+            store=store,
+            script=ShowScript(redis, edition.site),
+            items=items,
+            public_items=public_items,
+            writer=writer,
+            veto=veto,
+        ),
         public_items=public_items,
         months=Months(redis, edition.site),
         writer=writer,

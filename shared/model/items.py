@@ -92,6 +92,13 @@ class Revision(_Value):
     """When readers could first see the last major revision, where this one is minor."""
 
     @property
+    def translation_slot(self) -> tuple[str, str] | None:
+        """The translation set and the language in it that the revision holds while it is public; None for none."""
+        if self.withdrawal is not None or self.translation_set is None:
+            return None
+        return self.translation_set, self.lang
+
+    @property
     def is_erased(self) -> bool:
         """Whether it is the withdrawal that an erasure makes: nothing of the content is left in it."""
         return self.withdrawal is not None and not self.title
@@ -114,14 +121,43 @@ class Revision(_Value):
 
 
 @dataclass(frozen=True)
+class ItemMonths:
+    """The months (`yyyymm`) under which a shown item is numbered; a change of the time zone leaves them as they are."""
+
+    published: str
+    released: str
+
+
+@dataclass(frozen=True)
+class LeftPage:
+    """A path where the item's page stood until revision `by` was shown; the file may still be there."""
+
+    path: str
+    by: int
+
+
+@dataclass(frozen=True)
+class LeftPlace:
+    """A numbered place that the item had in a month of a listing until another revision was shown."""
+
+    listing: str
+    kind: Literal["archive", "feed"]
+    month: str
+    number: int
+
+
+@dataclass(frozen=True)
 class Item:
     """
     Where an item stands.
 
     scheduled: accepted, never public yet; `publish_at` says when it will be.
-    published: readers see revision `public`; a later one may wait beside it until `publish_at`. `public` is 0 where the
-        only revision could not be rendered.
-    withdrawn: readers see what revision `public`, a withdrawal, tells them.
+    published: revision `public` is decided to be public; a later one may wait beside it until `publish_at`. `public`
+        is 0 where the only revision could not be rendered.
+    withdrawn: revision `public` is a withdrawal.
+
+    Readers see revision `shown`. Render shows `public` when the item's page is on the volume, so `shown` is behind
+    `public` while a batch is waiting or in hand.
     """
 
     id: ItemId
@@ -131,21 +167,29 @@ class Item:
     latest: int
     """The newest revision's number."""
     public: int
-    """The number of the revision that readers see; 0 for none."""
+    """The number of the revision that is decided to be public; 0 for none."""
     content_sha256: str
     """Of the newest revision."""
     path: str | None
     accepted_at: datetime
     released_at: datetime | None
-    """When it first became public: what feeds are sorted by."""
+    """When its listing in feeds began, fixed by the showing: what feeds are sorted by. None before it is shown."""
     publish_at: datetime | None
     last_event: int
     """The revision that made the newest event; 0 for none."""
     announced: int
     """The revision whose event was announced last; 0 for none."""
     unrenderable: int = 0
-    """The revision that could not be rendered, so that readers were left with the one before; 0 for none."""
+    """The newest revision that could not be rendered, so that readers keep what they see; 0 for none."""
     unrenderable_reason: str = ""
+    unrenderable_edition: int = 0
+    """The number of the edition that could not render it."""
+    shown: int = 0
+    """The number of the revision that readers see; 0 for none."""
+    months: ItemMonths | None = None
+    left_pages: tuple[LeftPage, ...] = ()
+    """What showings have left behind and no announced batch has removed yet; `left_places` likewise."""
+    left_places: tuple[LeftPlace, ...] = ()
 
     @property
     def event_id(self) -> EventId | None:
@@ -154,7 +198,7 @@ class Item:
 
 @dataclass(frozen=True)
 class PublicItem:
-    """An item with the revision that readers see."""
+    """An item with the revision that readers see, or are about to see."""
 
     item: Item
     revision: Revision
@@ -184,10 +228,8 @@ class PublicItem:
     @property
     def became_public_at(self) -> datetime:
         """When readers could first see the public revision, never before the date that they see."""
-        moments = [self.revision.accepted_at, self.released_at, self.published_at]
-        if self.revision.publish_at is not None:
-            moments.append(self.revision.publish_at)
-        return max(moments)
+        moments = [self.revision.accepted_at, self.published_at, self.item.released_at, self.revision.publish_at]
+        return max(moment for moment in moments if moment is not None)
 
     @property
     def major_at(self) -> datetime:

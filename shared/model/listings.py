@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from shared.model.items import Revision
-from shared.model.site_file import Site
+from shared.model.items import ItemMonths, Revision
 from shared.model.urls import home_path, month_of, section_path, tag_path
 
 ListingKind = Literal["home", "section", "tag"]
@@ -47,13 +47,12 @@ class Listing:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a public revision stands: in these listings, under these dates."""
+    """Where a shown revision stands: in these listings, under these dates and months."""
 
     listings: frozenset[Listing]
     published_at: datetime
     released_at: datetime
-    published_month: str
-    released_month: str
+    months: ItemMonths
 
 
 def listings_of(revision: Revision) -> Iterator[Listing]:
@@ -66,14 +65,20 @@ def listings_of(revision: Revision) -> Iterator[Listing]:
         yield Listing(revision.lang, "tag", tag)
 
 
-def placement_of(revision: Revision, released_at: datetime, site: Site) -> Placement | None:
-    """Return where the revision stands once it is public, or None for one that withdraws its item."""
+def placement_of(
+    revision: Revision, released_at: datetime, zone: ZoneInfo, kept: Placement | None = None
+) -> Placement | None:
+    """
+    Return where the revision stands when it is shown, or None for one that withdraws its item.
+
+    Months are those of the time zone. A date that is still that of placement `kept` keeps the month that it has there.
+    """
     if revision.withdrawal is not None or revision.published_at is None:
         return None
-    return Placement(
-        listings=frozenset(listings_of(revision)),
-        published_at=revision.published_at,
-        released_at=released_at,
-        published_month=month_of(revision.published_at, site.zone),
-        released_month=month_of(released_at, site.zone),
-    )
+    published, released = (month_of(moment, zone) for moment in (revision.published_at, released_at))
+    if kept is not None and kept.published_at == revision.published_at:
+        published = kept.months.published
+    if kept is not None and kept.released_at == released_at:
+        released = kept.months.released
+    months = ItemMonths(published, released)
+    return Placement(frozenset(listings_of(revision)), revision.published_at, released_at, months)

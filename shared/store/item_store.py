@@ -1,6 +1,7 @@
 """Read items, their revisions and the indexes over them."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from redis.asyncio import Redis
 
 from shared.model.clock import from_ms, store_now
 from shared.model.ids import ItemId
-from shared.model.items import Item, PublicItem, Revision, State
+from shared.model.items import Item, ItemMonths, LeftPage, LeftPlace, PublicItem, Revision, State
 from shared.model.listings import Listing
 from shared.store import keys
 from shared.store.scripts import Script
@@ -30,6 +31,10 @@ _FIELDS = (
     "announced",
     "unrenderable",
     "unrenderable_reason",
+    "unrenderable_edition",
+    "shown",
+    "months",
+    "left",
 )
 # A script that reads so many takes a millisecond or two of the store's time.
 _READ_AT_ONCE = 500
@@ -121,13 +126,27 @@ class ItemStore:
                 high = middle
         return low
 
-    async def public_revision(self, item_id: ItemId) -> PublicItem | None:
-        """Return what became of an item that is or was public: its public revision, a withdrawal included."""
+    async def shown_revision(self, item_id: ItemId) -> PublicItem | None:
+        """Return the item with the revision that readers see, a withdrawal included; None where they see none."""
         item = await self.get(item_id)
-        if item is None or not item.public:
-            return None
-        revision = (await self.revisions([(item_id, item.public)]))[0]
+        return await self._at_revision(item, item.shown) if item is not None else None
+
+    async def public_revision(self, item_id: ItemId) -> PublicItem | None:
+        """Return the item with the revision that is decided to be public, shown or not; None where there is none."""
+        item = await self.get(item_id)
+        return await self._at_revision(item, item.public) if item is not None else None
+
+    async def _at_revision(self, item: Item, number: int) -> PublicItem | None:
+        revision = (await self.revisions([(item.id, number)]))[0] if number else None
         return PublicItem(item, revision) if revision else None
+
+    async def has_stood_at(self, item: Item, path: str) -> bool:
+        """Whether readers ever saw the item at a path of its: one that only a revision not shown yet has is unknown."""
+        waiting = await self.revisions([(item.id, number) for number in range(item.shown + 1, item.public + 1)])
+        if path not in {revision.path for revision in waiting if revision is not None}:
+            return True
+        earlier = await self.revisions([(item.id, number) for number in range(1, item.shown + 1)])
+        return path in {revision.path for revision in earlier if revision is not None}
 
     async def translations(self, name: str) -> dict[str, ItemId]:
         """Return the public members of a translation set by language."""
@@ -155,6 +174,7 @@ def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
     values = dict(zip(_FIELDS, row, strict=True))
     if values["latest"] is None:
         return None
+    left_pages, left_places = left_behind(values["left"])
     return Item(
         id=item_id,
         source=values["source"] or "",
@@ -171,7 +191,20 @@ def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
         announced=int(values["announced"] or 0),
         unrenderable=int(values["unrenderable"] or 0),
         unrenderable_reason=values["unrenderable_reason"] or "",
+        unrenderable_edition=int(values["unrenderable_edition"] or 0),
+        # Items that were written before there was `shown` have all been shown.
+        shown=int(values["shown"] or values["public"] or 0),
+        months=ItemMonths(*values["months"].split()) if values["months"] else None,
+        left_pages=left_pages,
+        left_places=left_places,
     )
+
+
+def left_behind(spelled: str | None) -> tuple[tuple[LeftPage, ...], tuple[LeftPlace, ...]]:
+    """Return what the `left` of an item spells: [by, path] and [by, listing, kind, month, number]."""
+    left = json.loads(spelled) if spelled else ()
+    pages = tuple(LeftPage(path, by) for by, path, *rest in left if not rest)
+    return pages, tuple(LeftPlace(*place) for _, *place in left if place[1:])
 
 
 def _moment(milliseconds: str | None) -> datetime | None:

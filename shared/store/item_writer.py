@@ -12,12 +12,9 @@ from shared.model.clock import iso, to_ms
 from shared.model.events import ItemEventType
 from shared.model.ids import event_id
 from shared.model.items import Item, PublicItem, Revision, UpdateType
-from shared.model.listings import Placement, placement_of
-from shared.model.site_file import Site
 from shared.runtime.trace_step import Step
 from shared.runtime.tracing import record
 from shared.store import keys
-from shared.store.item_indexes import Indexes, Op, index_ops, tombstone_ops
 from shared.store.replication import Replication
 from shared.store.scripts import Script
 
@@ -48,27 +45,27 @@ class Write:
     """
     One step of an item: from `before`, which the writer saw and which must still stand, to `after`.
 
-    `shown_before` and `shown_after` are the revisions that lists show, None for none: paths, indexes and translation
-    sets follow from their difference. `revision` is kept under its number, `event` tells render, `note` the auditors.
+    `public_before` and `public_after` are the revisions decided to be public, None where the item is withdrawn or never
+    was public: the reserved path and the place in a translation set follow from them. `revision` is kept under its
+    number, `event` tells render, `note` the auditors. What readers see changes when render shows the item.
     """
 
     write_id: str
     before: Item | None
     after: Item
-    shown_before: Revision | None = None
-    shown_after: Revision | None = None
+    public_before: Revision | None = None
+    public_after: Revision | None = None
     revision: Revision | None = None
     event: NewEvent | None = None
     note: AuditNote | None = None
 
 
 class ItemWriter:
-    """The only hand that changes items."""
+    """Accepts revisions of items. What readers see of an item is changed by render alone, when it shows the item."""
 
-    def __init__(self, redis: Redis, site: Site, wait_replicas: int = 0) -> None:
+    def __init__(self, redis: Redis, wait_replicas: int = 0) -> None:
         self._redis = redis
         self._script = Script(redis, __name__, "write_item.lua")
-        self._site = site
         self._replication = Replication(redis, wait_replicas)
 
     async def write(self, write: Write) -> WriteStatus:
@@ -78,15 +75,10 @@ class ItemWriter:
         Raises Unavailable where it is done and not on as many replicas as the settings ask for.
         """
         item_id, began_ns = write.after.id, time.time_ns()
-        left, entered = _translation_slot(write.shown_before), _translation_slot(write.shown_after)
+        left = write.public_before.translation_slot if write.public_before else None
+        entered = write.public_after.translation_slot if write.public_after else None
         if left == entered:
             left = entered = None
-        indexes = Indexes(first_place=9)
-        before, after = self._placement_before(write), self._placement_after(write)
-        # A revision that only waits changes no list, nor when one changed last: readers could tell.
-        ops = list(index_ops(before, after, indexes)) if write.shown_before != write.shown_after else []
-        withdrawn_at = write.event.occurred_at if write.event and write.event.type == "item.withdrawn.v1" else None
-        ops += tombstone_ops(before, after, withdrawn_at, indexes)
         item_key = keys.item(item_id)
         # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.
         status, _ = await self._run(
@@ -99,9 +91,9 @@ class ItemWriter:
                 keys.translation_set(entered[0]) if entered else item_key,
                 keys.translation_set(left[0]) if left else item_key,
                 keys.AUDIT,
-                *indexes.keys,
+                keys.UNSHOWN,
             ],
-            _spelled(write, left, entered, ops),
+            _spelled(write, left, entered),
         )
         if write.event is not None and status == "written":
             written = event_id(item_id, write.after.public)
@@ -122,30 +114,12 @@ class ItemWriter:
             (answer,) = await self._replication.execute(pipe)
             return answer
 
-    def _placement_before(self, write: Write) -> Placement | None:
-        if write.before is None or write.before.released_at is None or write.shown_before is None:
-            return None
-        return placement_of(write.shown_before, write.before.released_at, self._site)
-
-    def _placement_after(self, write: Write) -> Placement | None:
-        if write.after.released_at is None or write.shown_after is None:
-            return None
-        return placement_of(write.shown_after, write.after.released_at, self._site)
-
 
 _TranslationSlot = tuple[str, str]
 """A translation set and a language in it."""
 
 
-def _translation_slot(revision: Revision | None) -> _TranslationSlot | None:
-    if revision is None or revision.translation_set is None:
-        return None
-    return revision.translation_set, revision.lang
-
-
-def _spelled(
-    write: Write, left: _TranslationSlot | None, entered: _TranslationSlot | None, ops: list[Op]
-) -> Mapping[str, object]:
+def _spelled(write: Write, left: _TranslationSlot | None, entered: _TranslationSlot | None) -> Mapping[str, object]:
     after = write.after
     revision = _dated(write)
     spelled: dict[str, object] = {
@@ -155,13 +129,12 @@ def _spelled(
         "fields": [part for pair in fields_of(after).items() for part in pair],
         "event": _event_fields(write),
         "audit": _audit_fields(write),
-        "ops": ops,
     }
     if revision is not None:
         spelled["number"] = str(revision.number)
         spelled["document"] = revision.model_dump_json(exclude_defaults=True)
-    if write.shown_after is not None:
-        spelled["path"] = write.shown_after.path
+    if write.public_after is not None:
+        spelled["path"] = write.public_after.path
     if entered is not None:
         spelled["enter"] = entered[1]
     if left is not None:
@@ -173,17 +146,18 @@ def _spelled(
 
 def _dated(write: Write) -> Revision | None:
     """Return the revision to be kept; one that is minor and public now remembers when the last major one was."""
-    revision, before, shown = write.revision, write.before, write.shown_before
+    revision, before, public = write.revision, write.before, write.public_before
     if revision is None or write.event is None:
         return revision
     major_at = None
-    if write.event.update_type == "minor" and before is not None and shown is not None:
-        major_at = PublicItem(before, shown).major_at
+    if write.event.update_type == "minor" and before is not None and public is not None:
+        known = PublicItem(before, public)
+        major_at = public.major_at or known.became_public_at
     return revision.model_copy(update={"major_at": major_at})
 
 
 def fields_of(item: Item) -> dict[str, str]:
-    """Return the item as the fields of its hash; `announced` is the announcement's own."""
+    """Return the item as the fields of its hash, without those that render writes when it shows and announces it."""
     return {
         "source": item.source,
         "external_id": item.external_id,
@@ -193,7 +167,6 @@ def fields_of(item: Item) -> dict[str, str]:
         "content_sha256": item.content_sha256,
         "path": item.path or "",
         "accepted_at": str(to_ms(item.accepted_at)),
-        "released_at": str(to_ms(item.released_at)) if item.released_at else "",
         "publish_at": str(to_ms(item.publish_at)) if item.publish_at else "",
         "last_event": str(item.last_event),
         "unrenderable": str(item.unrenderable),

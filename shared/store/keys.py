@@ -17,6 +17,12 @@ PATHS = "{site}:paths"
 SCHEDULED = "{site}:scheduled"
 SITE_RECORD = "{site}:site"
 API_KEYS = "{site}:api-keys"
+UNSHOWN = "{site}:unshown"
+"""
+Sorted set of the ids of items whose public revision is not shown yet, by when (ms) it was accepted.
+
+An item whose newest public revision cannot be rendered has the negative of the moment when that was found.
+"""
 AUDIT = "{site}:audit"
 """Stream of who did what to which item."""
 ERASURES = "{site}:erasures"
@@ -70,7 +76,11 @@ def released(of: Listing) -> str:
 
 
 def listing(of: Listing) -> str:
-    """Hash: `changed` (ms), and under `archive:yyyymm` and `feed:yyyymm` the last number given out in that month."""
+    """
+    Hash: `changed` (ms), under `archive:yyyymm` and `feed:yyyymm` the last number given out in that month.
+
+    Under `count:yyyymm` stands how many items are numbered in the archive's month now.
+    """
     return f"{{site}}:listing:{of}"
 
 

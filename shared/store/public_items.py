@@ -10,8 +10,8 @@ from shared.store.item_store import ItemStore
 
 _CHARS_BESIDE_BODY = 1_000
 
-# An item that was erased and sent again starts at revision 1 again, but it becomes public at another moment.
-_CacheKey = tuple[ItemId, int, str | None, datetime | None]
+# The moment when it was listed tells items of one id and number apart, should a store be replaced by another.
+_CacheKey = tuple[ItemId, int, datetime | None]
 
 
 class PublicItems:
@@ -24,14 +24,14 @@ class PublicItems:
 
     async def by_id(self, ids: Collection[ItemId], *, with_notices: bool = False) -> Mapping[ItemId, PublicItem]:
         """
-        Return those of the items that readers can see (published).
+        Return those of the items that lists show.
 
         `with_notices` adds those withdrawn under a notice, whose page stays.
         """
-        items = [item for item in await self._store.get_many(list(ids)) if item is not None and item.public]
+        items = [item for item in await self._store.get_many(list(ids)) if item is not None and item.shown]
         revisions = {item.id: self._cache.get(_cache_key(item)) for item in items}
         missing = [item for item in items if revisions[item.id] is None]
-        read = await self._store.revisions([(item.id, item.public) for item in missing])
+        read = await self._store.revisions([(item.id, item.shown) for item in missing])
         for item, revision in zip(missing, read, strict=True):
             if revision is not None:
                 self._cache.put(_cache_key(item), revision)
@@ -39,9 +39,13 @@ class PublicItems:
         found = [PublicItem(item, revision) for item in items if (revision := revisions[item.id]) is not None]
         return {one.item.id: one for one in found if (one.has_page if with_notices else one.is_listed)}
 
+    def remember(self, item: PublicItem) -> None:
+        """Keep a revision that was read elsewhere and that readers see by now."""
+        self._cache.put(_cache_key(item.item), item.revision)
+
 
 def _cache_key(item: Item) -> _CacheKey:
-    return item.id, item.public, item.path, item.released_at
+    return item.id, item.shown, item.released_at
 
 
 def _chars(revision: Revision) -> int:

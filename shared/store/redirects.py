@@ -1,14 +1,24 @@
 """Where a redirect ends, after items that moved and items that were withdrawn with a redirect."""
 
+from collections.abc import Awaitable, Callable
+
 from shared.model.ids import ItemId
+from shared.model.items import PublicItem
 from shared.store.item_store import ItemStore
 
 # A chain is flattened when its redirect is made. It grows only if its target moves or is withdrawn later.
 _MOST_STEPS = 10
 
 
-async def redirect_target(store: ItemStore, to: str, *, leaving: ItemId) -> str | None:
-    """Return where `to` leads a reader of the withdrawn item `leaving`, or None if it leads back to that item."""
+Read = Callable[[ItemId], Awaitable[PublicItem | None]]
+
+
+async def redirect_target(store: ItemStore, to: str, *, leaving: ItemId, read: Read) -> str | None:
+    """
+    Return where `to` leads a reader who leaves the item `leaving`, or None where it leads back to where it was.
+
+    `read` returns an item with its public revision, or with the shown one where a reader is to be sent there now.
+    """
     seen = {leaving}
     for _ in range(_MOST_STEPS):
         if not to.startswith("/"):
@@ -20,7 +30,7 @@ async def redirect_target(store: ItemStore, to: str, *, leaving: ItemId) -> str 
         if owner in seen:
             return None
         seen.add(owner)
-        item = await store.public_revision(owner)
+        item = await read(owner)
         if item is None:
             return to
         withdrawal = item.revision.withdrawal

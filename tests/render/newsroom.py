@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from services.ingest.contract.item_body import ItemBody, body_for
 from services.ingest.publishing.rules import Actor, ItemChange, next_revision, publication
@@ -19,7 +20,7 @@ from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
-from services.render.rebuild.verify import Differences, compare, refuse_fault
+from services.render.rebuild.verify import Differences, FaultsOfComparison, compare
 from services.render.wiring import Rendering, adopt_edition, assemble
 from shared.http import errors
 from shared.model.ids import ItemId, item_id
@@ -48,7 +49,7 @@ class Newsroom:
 
     def __post_init__(self) -> None:
         self.store = ItemStore(self.redis)
-        self._writer = ItemWriter(self.redis, self.site)
+        self._writer = ItemWriter(self.redis)
 
     # Any: whatever field of an item a test is about
     async def publish(self, external_id: str, **changes: Any) -> PublicItem:
@@ -120,9 +121,9 @@ class Press:
 
     async def differences(self, folder: Path) -> Differences:
         """Return where the volume differs from a rebuild into the folder."""
-        rebuilt = Output(folder)
-        await assemble(self.redis, self.edition, rebuilt, on_fault=refuse_fault).rebuild.run()
-        return compare(Output(self.settings.output_dir), rebuilt)
+        volume, rebuilt = Output(self.settings.output_dir), Output(folder)
+        await assemble(self.redis, self.edition, rebuilt, faults=FaultsOfComparison(volume, rebuilt)).rebuild.run()
+        return compare(volume, rebuilt)
 
     def has(self, path: str) -> bool:
         return self._file(path).is_file()
@@ -165,7 +166,7 @@ async def a_press(
     """Return a render service over an empty or used volume, which has rendered nothing new."""
     edition = await adopt_edition(settings, redis, feed_formats=feed_formats, kinds=kinds)
     rendering = assemble(redis, edition, Output(settings.output_dir))
-    if not await redis.exists(keys.ITEMS_STREAM):
+    with contextlib.suppress(ResponseError):  # it is there
         await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)
     return Press(redis, settings, Newsroom(redis, edition.site), edition, rendering)
 

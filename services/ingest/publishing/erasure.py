@@ -103,7 +103,7 @@ class Eraser:
             with contextlib.suppress(NotFound):
                 await self._publisher.withdraw(item.source, item.external_id, gone, pending.actor, erased=True)
             return False
-        if item.announced < item.last_event:
+        if item.announced < item.last_event or item.shown != item.public:
             return False
         return await self._forget(item, pending.actor)
 
@@ -128,7 +128,7 @@ class Eraser:
             [
                 *(keys.item(item.id), keys.revisions(item.id), keys.rendered(item.id), keys.receipts(item.id)),
                 *(keys.PATHS, keys.ERASURES, keys.ERASED, keys.AUDIT),
-                *(keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS),
+                *(keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS, keys.UNSHOWN),
             ],
             {
                 "item_id": item.id,

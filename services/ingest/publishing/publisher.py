@@ -147,7 +147,7 @@ class Publisher:
 
     async def _check_free(self, write: Write, owner: ItemId) -> None:
         """Raise what writing would: Conflict for a path or a place in a translation set that another item has."""
-        public = write.shown_after
+        public = write.public_after
         if write.event is None or public is None or public.path is None:
             return
         if not await self._is_free(public.path, owner):
@@ -166,7 +166,7 @@ class Publisher:
             if withdrawal.to.startswith(f"{self._base_url}/")
             else withdrawal.to
         )
-        landing = await redirect_target(self._store, to, leaving=change.item_id)
+        landing = await redirect_target(self._store, to, leaving=change.item_id, read=self._store.public_revision)
         if landing is None:
             raise Invalid("the redirect goes in a circle", errors=(FieldError("/to", "leads back to the item itself"),))
         return withdrawal.model_copy(update={"to": landing})

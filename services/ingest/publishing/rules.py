@@ -8,6 +8,7 @@ from shared.model.errors import Conflict, PreconditionFailed
 from shared.model.ids import ItemId
 from shared.model.items import Item, Revision, State
 from shared.model.site_file import Site
+from shared.model.urls import item_path, slug_from_title
 from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import AuditNote, NewEvent, Write
 
@@ -88,6 +89,8 @@ def changes_nothing(found: ItemSnapshot, revision: Revision) -> bool:
     item = found.item
     if item is None or found.latest is None or found.latest.withdrawal is not None:
         return False
+    if item.unrenderable == item.latest:
+        return False  # what could not be rendered may be sent again
     return item.publish_at == revision.publish_at and item.content_sha256 == revision.content_sha256
 
 
@@ -100,6 +103,12 @@ def wanted_path(found: ItemSnapshot, revision: Revision, site: Site) -> str:
     slug = revision.slug
     if slug is None and found.item is not None and found.item.path is not None:
         slug = found.item.path.rstrip("/").rpartition("/")[2]
+    slug = slug or slug_from_title(revision.title)
+    public = found.public
+    if public is not None and public.path is not None and public.published_at == revision.published_at:
+        # The address keeps its month, whatever has become of the site's time zone.
+        year, month = public.path.split("/")[-4:-2]
+        return item_path(revision.lang, revision.section, year + month, slug)
     return revision.provisional_path(found.now, site.zone, slug)
 
 
@@ -107,8 +116,7 @@ def publication(change: ItemChange, found: ItemSnapshot, revision: Revision, pat
     """Return the write that makes `revision` public at `path` now."""
     item = found.item
     public = revision.model_copy(update={"path": path})
-    shown = shown_by_lists(found)
-    released_at = item.released_at if item and item.released_at and shown else found.now
+    before = listed_before(found)
     return Write(
         write_id=change.write_id,
         before=item,
@@ -116,19 +124,18 @@ def publication(change: ItemChange, found: ItemSnapshot, revision: Revision, pat
             item_after(change, item, public, "published"),
             public=public.number,
             path=path,
-            released_at=released_at,
             last_event=public.number,
         ),
-        shown_before=shown,
-        shown_after=public,
+        public_before=before,
+        public_after=public,
         revision=public,
         event=NewEvent(
-            type="item.revised.v1" if shown else "item.published.v1",
-            update_type=public.update_type if shown else "major",
+            type="item.revised.v1" if before else "item.published.v1",
+            update_type=public.update_type if before else "major",
             occurred_at=found.now,
             trace_id=change.actor.trace_id,
         ),
-        note=change.note("revised" if shown else "published"),
+        note=change.note("revised" if before else "published"),
     )
 
 
@@ -139,14 +146,14 @@ def unseen(change: ItemChange, found: ItemSnapshot, revision: Revision) -> Write
     `revision` waits for its moment; without a moment it repeats the public one, so that what waited is given up.
     """
     item = found.item
-    shown = shown_by_lists(found)
+    before = listed_before(found)
     state: State = item.state if item and (item.public or item.state == "published") else "scheduled"
     return Write(
         write_id=change.write_id,
         before=item,
         after=replace(item_after(change, item, revision, state), publish_at=revision.publish_at),
-        shown_before=shown,
-        shown_after=shown,
+        public_before=before,
+        public_after=before,
         revision=revision,
         note=change.note("scheduled" if revision.publish_at else "cancelled"),
     )
@@ -165,8 +172,8 @@ def is_back_at_public(found: ItemSnapshot, revision: Revision) -> bool:
     )
 
 
-def shown_by_lists(found: ItemSnapshot) -> Revision | None:
-    """Return the revision that lists show."""
+def listed_before(found: ItemSnapshot) -> Revision | None:
+    """Return the revision that is public before the write, or None where the item is not published."""
     return found.public if found.item is not None and found.item.state == "published" else None
 
 

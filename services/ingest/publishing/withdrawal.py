@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.ingest.publishing.rules import ItemChange, item_after, next_moment, shown_by_lists
+from services.ingest.publishing.rules import ItemChange, item_after, listed_before, next_moment
 from shared.model.items import Item, Revision, Withdrawal
 from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import NewEvent, Write
@@ -56,7 +56,7 @@ def withdrawal_write(
         write_id=change.write_id,
         before=item,
         after=after,
-        shown_before=shown_by_lists(found),
+        public_before=listed_before(found),
         revision=revision,
         event=event,
         note=change.note("withdrawn" if item.public else "cancelled"),

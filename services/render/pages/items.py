@@ -1,6 +1,6 @@
 """The pages of items: which item stands at a path, and its file."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.render.output.files import File, page_time_ns
@@ -8,7 +8,7 @@ from services.render.pages.edition import Edition
 from services.render.pages.list_entries import ListEntryCache
 from services.render.theme.view_models import Translation
 from shared.model.ids import ItemId
-from shared.model.items import PublicItem
+from shared.model.items import LeftPage, PublicItem
 from shared.store.item_store import ItemStore
 from shared.store.public_items import PublicItems
 
@@ -39,21 +39,36 @@ class ItemPages:
             item = found.get(owner) if owner else None
             if item is not None and item.path == path:
                 there[path] = item
-        translations = await self._translations(there.values())
-        return {path: TranslatedItem(item, translations[item.item.id]) for path, item in there.items()}
+        translated = await self.translated(there.values())
+        return {path: translated[item.item.id] for path, item in there.items()}
+
+    async def kept_at(self, paths: Sequence[str]) -> Collection[str]:
+        """Return the paths where a page is to stay: an item stands there, or a batch in hand will remove it."""
+        owners = await self._store.owners(paths)
+        left = await self.left_by({owner for owner in owners if owner})
+        waiting = {
+            path
+            for path, owner in zip(paths, owners, strict=True)
+            if owner and path in {page.path for page in left[owner]}
+        }
+        return waiting | (await self.at(paths)).keys()
+
+    async def left_by(self, ids: Collection[ItemId]) -> Mapping[ItemId, Collection[LeftPage]]:
+        """Return the pages that showings of the items have left behind."""
+        items = await self._store.get_many(list(ids)) if ids else []
+        return {item_id: item.left_pages if item else () for item_id, item in zip(ids, items, strict=True)}
 
     async def by_id(self, ids: Collection[ItemId]) -> Mapping[ItemId, TranslatedItem]:
         """Return those of the items that are published, with their translations."""
         found = await self._public_items.by_id(ids)
-        translations = await self._translations(found.values())
-        return {item_id: TranslatedItem(item, translations[item_id]) for item_id, item in found.items()}
+        return await self.translated(found.values())
 
-    async def paths_of(self, items: Iterable[PublicItem]) -> frozenset[str]:
-        """Return where the items' pages stand now, if they have any."""
-        found = await self._public_items.by_id({item.item.id for item in items}, with_notices=True)
-        return frozenset(item.path for item in found.values())
+    async def translated(self, items: Collection[PublicItem]) -> Mapping[ItemId, TranslatedItem]:
+        """Return the items, which readers may not see yet, with the translations that readers see."""
+        translations = await self._translations(items)
+        return {item.item.id: TranslatedItem(item, translations[item.item.id]) for item in items}
 
-    async def _translations(self, items: Iterable[PublicItem]) -> Mapping[ItemId, Sequence[Translation]]:
+    async def _translations(self, items: Collection[PublicItem]) -> Mapping[ItemId, Sequence[Translation]]:
         sets = {item.item.id: item.revision.translation_set for item in items if item.revision.withdrawal is None}
         members = await self._store.translation_sets({name for name in sets.values() if name})
         others = await self._public_items.by_id({member for one in members.values() for member in one.values()})

@@ -28,7 +28,6 @@ from shared.model.listings import Listing
 from shared.model.site_file import Section
 from shared.store import keys
 from shared.store.public_items import PublicItems
-from shared.store.scripts import Script
 
 NEWEST_ON_PAGE = 20
 NEWEST_ON_HOME = 6
@@ -90,7 +89,6 @@ class ListReader:
 
     def __init__(self, redis: Redis, public_items: PublicItems, edition: Edition) -> None:
         self._redis = redis
-        self._count = Script(redis, __name__, "count_members.lua")
         self._public_items = public_items
         self._site = edition.site
         self._record = edition.record
@@ -157,13 +155,26 @@ class ListReader:
     ) -> Mapping[Listing, Sequence[str]]:
         """Return the months of each section's page, newest first, without months whose items have all gone."""
         sections = [page.listing for page in pages if isinstance(page, ListPage) and page.listing.kind == "section"]
-        wanted = [(one, month) for one in sections for month in last_of(replies.records[one], "archive")]
-        counts = await self._count([keys.archive_month(*one) for one in wanted], {}) if wanted else []
-        months: dict[Listing, list[str]] = {listing: [] for listing in sections}
-        for (listing, month), count in zip(wanted, counts, strict=True):
-            if count:
-                months[listing].insert(0, month)
-        return months
+        counts = {listing: last_of(replies.records[listing], "count") for listing in sections}
+        # A listing that was written before there were counts is counted.
+        unknown = [
+            (listing, month)
+            for listing in sections
+            for month in last_of(replies.records[listing], "archive")
+            if month not in counts[listing]
+        ]
+        pipe = self._redis.pipeline(transaction=False)
+        for listing, month in unknown:
+            pipe.zcard(keys.archive_month(listing, month))
+        counted = dict(zip(unknown, await pipe.execute() if unknown else [], strict=True))
+        return {
+            listing: [
+                month
+                for month in sorted(last_of(replies.records[listing], "archive"), reverse=True)
+                if counts[listing].get(month) or counted.get((listing, month))
+            ]
+            for listing in sections
+        }
 
     def _listed(
         self,

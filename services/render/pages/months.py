@@ -1,19 +1,17 @@
 """Where items stand in their months: the numbered places that archives, archived feeds and sitemaps are made of."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
 from services.render.pages.kinds import ARCHIVE_PLACES, MonthPlace, PlaceKind, block_of
 from shared.model.events import LeftBlock
 from shared.model.ids import ItemId
-from shared.model.items import PublicItem
-from shared.model.listings import Listing, listings_of
+from shared.model.items import ItemMonths, LeftPlace, PublicItem
+from shared.model.listings import Listing, Placement, placement_of
 from shared.model.site_file import Site
-from shared.model.urls import month_of
 from shared.store import keys
 
 LastPlaces = Mapping[str, int]
@@ -33,38 +31,24 @@ class Months:
 
     def __init__(self, redis: Redis, site: Site) -> None:
         self._redis = redis
-        self._site = site
+        self._zone = site.zone
 
     async def places_of(self, items: Sequence[PublicItem]) -> Mapping[ItemId, frozenset[MonthPlace]]:
         """Return every place that each of the items has."""
-        wanted = [(item.item.id, *one) for item in items for one in self._months_of(item)]
+        wanted = [(item.item.id, place) for item in items for place in self._unnumbered(item)]
         pipe = self._redis.pipeline(transaction=False)
-        for item_id, listing, kind, month in wanted:
-            pipe.zscore(month_key(listing, kind, month), item_id)
+        for item_id, place in wanted:
+            pipe.zscore(month_key(place.listing, place.kind, place.month), item_id)
         numbers = await pipe.execute() if wanted else []
         found: dict[ItemId, set[MonthPlace]] = {item.item.id: set() for item in items}
-        for (item_id, listing, kind, month), number in zip(wanted, numbers, strict=True):
+        for (item_id, place), number in zip(wanted, numbers, strict=True):
             if number is not None:
-                found[item_id].add(MonthPlace(listing, kind, month, int(number)))
+                found[item_id].add(replace(place, number=int(number)))
         return {item_id: frozenset(places) for item_id, places in found.items()}
 
-    def _months_of(self, item: PublicItem) -> Iterable[tuple[Listing, PlaceKind, str]]:
-        published = month_of(item.published_at, self._site.zone)
-        released = month_of(item.released_at, self._site.zone)
-        for listing in listings_of(item.revision):
-            yield listing, "archive", published
-            yield listing, "feed", released
-
-    async def vacated(self, ids: Sequence[ItemId]) -> Mapping[ItemId, frozenset[MonthPlace]]:
-        """Return the places that each of the items left without an event, when a revision was taken back."""
-        pipe = self._redis.pipeline(transaction=False)
-        for item_id in ids:
-            pipe.hget(keys.item(item_id), "vacated")
-        rows = await pipe.execute() if ids else []
-        return {
-            item_id: frozenset(places_left(map(LeftBlock.model_validate, json.loads(row or "[]"))))
-            for item_id, row in zip(ids, rows, strict=True)
-        }
+    def _unnumbered(self, item: PublicItem) -> Sequence[MonthPlace]:
+        placement = placement_of(item.revision, item.released_at, self._zone)
+        return month_places(placement, item.item.months) if placement is not None else ()
 
     async def last(self, listing: Listing, kind: PlaceKind) -> LastPlaces:
         """Return the last number of each month, in the order of months."""
@@ -86,13 +70,23 @@ class Months:
         return frozenset(beside)
 
 
+def month_places(placement: Placement, months: ItemMonths | None = None) -> Sequence[MonthPlace]:
+    """Return the places of a placement with their numbers left open (0), under the months that the item keeps."""
+    months = months or placement.months
+    kinds: tuple[tuple[PlaceKind, str], ...] = (("archive", months.published), ("feed", months.released))
+    return [MonthPlace(listing, kind, month, 0) for listing in sorted(placement.listings) for kind, month in kinds]
+
+
 def month_key(listing: Listing, kind: PlaceKind, month: str) -> str:
     """Return the key of the sorted set that numbers a month's items."""
     return keys.archive_month(listing, month) if kind == "archive" else keys.feed_month(listing, month)
 
 
-def last_of(record: Mapping[Any, Any], kind: PlaceKind) -> LastPlaces:  # Any: redis-py's mapping of text
-    """Return the last number of each month from a listing's hash, in the order of months."""
+def last_of(
+    record: Mapping[Any, Any],
+    kind: PlaceKind | Literal["count"],  # Any: redis-py's mapping of text
+) -> LastPlaces:
+    """Return the last number of each month from a listing's hash, or the count of items, in the order of months."""
     prefix = f"{kind}:"
     names = sorted(name for name in record if name.startswith(prefix))
     return {name.removeprefix(prefix): int(record[name]) for name in names}
@@ -111,9 +105,7 @@ def neighbours(last: LastPlaces, month: str, number: int) -> Neighbours:
     return Neighbours(previous, following)
 
 
-def places_left(left: Iterable[LeftBlock]) -> Iterable[MonthPlace]:
-    """Yield the places that an event says were given up."""
+def places_left(left: Iterable[LeftBlock | LeftPlace]) -> Iterable[MonthPlace]:
+    """Yield the places that an item has given up, as the store or an event tells of them."""
     for one in left:
-        for kind in get_args(PlaceKind):
-            if one.kind == kind:
-                yield MonthPlace(Listing.parse(one.listing), kind, one.month, one.number)
+        yield MonthPlace(Listing.parse(one.listing), one.kind, one.month, one.number)

@@ -6,7 +6,7 @@ from what the store says of its place while the sitemap's lock is held. The othe
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from redis.asyncio import Redis
@@ -37,8 +37,6 @@ _LINE = re.compile(r"<!--([0-9]+)-->.*\n")
 
 Lines = Mapping[int, str]
 """The lines of a sitemap, each under its item's place."""
-
-WriteMissing = Callable[[Iterable[PublicItem]], Awaitable[bool]]
 
 
 class SitemapReader:
@@ -90,7 +88,7 @@ class SitemapWriter:
         self._output = output
 
     async def refresh(
-        self, parts: Iterable[Sitemap | SitemapLine], write_missing: WriteMissing, written: Written
+        self, parts: Iterable[Sitemap | SitemapLine], has_page: Callable[[PublicItem], bool], written: Written
     ) -> None:
         """Bring sitemaps, or single lines of them, up to date; note their files in `written`."""
         wanted: dict[Sitemap, set[int] | None] = {}
@@ -102,23 +100,20 @@ class SitemapWriter:
                 if places is not None:
                     places.add(part.place)
         for page, places in sorted(wanted.items(), key=lambda one: one[0]):
-            await self._refresh(page, places, write_missing, written)
+            await self._refresh(page, places, has_page, written)
 
     async def _refresh(
-        self, page: Sitemap, places: set[int] | None, write_missing: WriteMissing, written: Written
+        self, page: Sitemap, places: set[int] | None, has_page: Callable[[PublicItem], bool], written: Written
     ) -> None:
-        while True:
-            async with self._output.locked("lists", [page.path]):
-                before = None if places is None else self._output.read(page.path)
-                asked = None if before is None else sorted(places or ())
-                standing = await self._reader.standing(page, asked)
-                if not await write_missing(one.item for one in standing.values()):
-                    lines = dict(lines_of(before)) if before is not None else {}
-                    for place in asked or ():
-                        lines.pop(place, None)
-                    lines.update(self._lines(standing))
-                    self._put(page.path, sitemap(lines) if lines else None, written)
-                    break
+        async with self._output.locked("lists", [page.path]):
+            before = None if places is None else self._output.read(page.path)
+            asked = None if before is None else sorted(places or ())
+            standing = await self._reader.standing(page, asked)
+            lines = dict(lines_of(before)) if before is not None else {}
+            for place in asked or ():
+                lines.pop(place, None)
+            lines.update(self._lines({place: one for place, one in standing.items() if has_page(one.item)}))
+            self._put(page.path, sitemap(lines) if lines else None, written)
         await self._refresh_index(page, bool(lines), written)
 
     def _lines(self, standing: Mapping[int, TranslatedItem]) -> Mapping[int, str]:

@@ -29,13 +29,15 @@ class Change:
     revisions: tuple[Revision, ...]
     places: frozenset[MonthPlace] = frozenset()
     """Its numbered places in months: those it has, those it left, and those of its translations."""
+    left_listings: frozenset[Listing] = frozenset()
+    """Listings in which the item gave up a place."""
     is_seen_in_lists: bool = True
     """Whether a list could show the difference: a card, a date, another place."""
 
 
 def listings_concerned(change: Change) -> frozenset[Listing]:
     """Return every listing that shows the item, or did before."""
-    return frozenset(listing for revision in change.revisions for listing in listings_of(revision))
+    return change.left_listings.union(*map(listings_of, change.revisions))
 
 
 def paths_concerned(changes: Iterable[Change]) -> frozenset[str]:

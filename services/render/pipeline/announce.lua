@@ -42,6 +42,17 @@ local function forget_old(receipts)
   end
 end
 
+-- The batch of the revision has written the lists and removed the pages that showings up to it have left.
+local function drop_left(item, revision)
+  local left = redis.call('HGET', item, 'left')
+  if not left or left == '' then return end
+  local kept = {}
+  for _, one in ipairs(cjson.decode(left)) do
+    if one[1] > tonumber(revision) then kept[#kept + 1] = one end
+  end
+  redis.call('HSET', item, 'left', #kept > 0 and cjson.encode(kept) or '')
+end
+
 local function write_receipt(receipts, revision, files)
   local receipt = string.format('[%.0f,%.0f,%s]', now - argument.rendered_ms, now - argument.visible_ms, files)
   redis.call('HSET', receipts, 'rendered:' .. revision, receipt)
@@ -52,7 +63,7 @@ for place, one in ipairs(argument.announcements) do
   local item, rendered, receipts = KEYS[1 + 3 * place], KEYS[2 + 3 * place], KEYS[3 + 3 * place]
   local revision, previous = one.revision, one.previous
   if redis.call('XACK', KEYS[1], argument.group, one.entry) == 1 then
-    if one.reason ~= '' then bury(one.entry, one.reason) end
+    if one.reason ~= '' then bury(one.entry, one.reason) else drop_left(item, revision) end
     if one.files ~= '' then write_receipt(receipts, revision, one.files) end
     local announced = redis.call('HGET', item, 'announced') or '0'
     if tonumber(previous) < tonumber(announced) then

@@ -1,4 +1,9 @@
-"""Turn a batch of events into pages on the volume, and announce the events when their pages can be read."""
+"""
+Turn a batch of events into pages on the volume, and announce the events when their pages can be read.
+
+The order of a batch: read what it is about; render, write and show the items; write the pages that link to them; write
+the lists; remove the pages that items have left; tell the purge hook; announce.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,13 +19,14 @@ from services.render.pages.months import Months, places_left
 from services.render.pages.writer import PageWriter
 from services.render.pipeline.affected_pages import Change, listings_concerned, lists_concerned, paths_concerned
 from services.render.pipeline.announcing import Announcement, Announcer, BatchAge, announced_event
+from services.render.pipeline.batch import Batch, BatchEvent, BatchReader, EventRevisions, ListingClock, event_of
 from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.receipts import shown_files
+from services.render.pipeline.showing import ItemShower
+from services.render.pipeline.showing_plan import Showing
 from services.render.search.service import Search
-from shared.model.clock import to_ms
-from shared.model.events import ItemEvent
 from shared.model.ids import ItemId
-from shared.model.items import Item, PublicItem, Revision
+from shared.model.items import PublicItem
 from shared.runtime.metrics import render_batch_seconds, visible_seconds
 from shared.runtime.trace_step import Step
 from shared.runtime.tracing import record
@@ -35,40 +41,13 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class _EventRevisions:
-    """The revisions that an event is about; None for one that the store does not have."""
+class _RenderedBatch:
+    """What came of a batch before it is announced."""
 
-    own: Revision | None
-    """The event's revision."""
-    before: Revision | None
-    """The revision that readers saw before the event."""
-    public: Revision | None
-    """The revision that is public now."""
-
-    @property
-    def known(self) -> tuple[Revision, ...]:
-        return tuple(one for one in (self.own, self.before, self.public) if one is not None)
-
-    @property
-    def are_complete(self) -> bool:
-        return None not in (self.own, self.before, self.public)
-
-
-@dataclass(frozen=True)
-class _BatchEvent:
-    """An event of the batch with what the store holds of it."""
-
-    entry: Entry
-    event: ItemEvent
-    item: Item | None
-    revisions: _EventRevisions
-    translations: frozenset[ItemId]
-    """The other members of its translation sets, where their pages show something that changed."""
-
-    @property
-    def change(self) -> Change:
-        """The change without the item's places in months."""
-        return Change(self.revisions.known)
+    written: Written
+    showings: Mapping[ItemId, Showing]
+    files: Sequence[ShownFiles]
+    """For each event, the files that show it."""
 
 
 class ItemEventConsumer:
@@ -79,6 +58,7 @@ class ItemEventConsumer:
         edition: Edition,
         *,
         store: ItemStore,
+        shower: ItemShower,
         public_items: PublicItems,
         months: Months,
         writer: PageWriter,
@@ -92,6 +72,9 @@ class ItemEventConsumer:
         self._base_url = edition.base_url
         self._feed_formats = edition.feed_formats
         self._store = store
+        self._reader = BatchReader(store, dead_letters)
+        self._clock = ListingClock()
+        self._shower = shower
         self._public_items = public_items
         self._months = months
         self._writer = writer
@@ -103,72 +86,104 @@ class ItemEventConsumer:
     async def on_item_events(self, entries: Sequence[Entry]) -> None:
         """Bring every page of the batch up to date, each once, and announce its events."""
         started, started_ns = time.perf_counter(), time.time_ns()
-        batch = await self._take(entries)
-        written, shown = await self._render(batch)
+        batch = await self._reader.read(entries)
+        done = await self._render(batch)
         rendered = time.perf_counter()
-        if any(one.revisions.own is not None and one.revisions.own.is_erased for one in batch):
+        if any(one.revisions.own is not None and one.revisions.own.is_erased for one in batch.events):
             # The store forgets these paths when they are announced, and a crash must not bring the pages back.
             await self._search.overwrite_removed()
             await self._writer.sync()
-        await self._purge.tell(written.changed)
+        await self._purge.tell(done.written.changed)
         _trace("render", batch, started_ns, after="item.write")
         visible, visible_ns = time.perf_counter(), time.time_ns()
-        announcements = await self._announcements(batch, shown)
+        announcements = [
+            self._announcement(one, done.showings, files) for one, files in zip(batch.events, done.files, strict=True)
+        ]
         announced = await self._announcer.announce(announcements, BatchAge(_elapsed(rendered), _elapsed(visible)))
         _trace("announce", batch, visible_ns, after="render")
         took = time.perf_counter() - started
         render_batch_seconds.observe(took)
-        await self._observe(batch)
+        _observe(batch)
         log.info(
             "batch.rendered",
             events=len(entries),
             announced=announced,
-            pages=len(written.there),
-            changed=len(written.changed),
+            pages=len(done.written.there),
+            changed=len(done.written.changed),
             took_ms=round(took * 1000),
-            trace_ids=[one.event.trace_id for one in batch[:10]],
+            trace_ids=[one.event.trace_id for one in batch.events[:10]],
         )
 
     async def check(self, entries: Sequence[Entry]) -> None:
         """Write the pages of events again, and announce nothing."""
-        await self._render(await self._take(entries))
+        await self._render(await self._reader.read(entries))
 
-    async def _render(self, batch: Sequence[_BatchEvent]) -> tuple[Written, Sequence[ShownFiles]]:
-        """
-        Write the items' pages, then the lists, then remove the pages that no list names any more.
+    async def bury(self, entry: Entry, reason: str) -> None:
+        """Move an entry to the dead letters; the item's later events do not wait for it."""
+        event = event_of(entry)
+        if event is None:
+            await self._dead_letters.bury(keys.ITEMS_STREAM, keys.RENDER_GROUP, entry.id, reason)
+        else:
+            await self._announcer.announce([Announcement(entry, event, None, reason)])
 
-        Return what was written, and for each event the files that show it.
-        """
+    async def _render(self, batch: Batch) -> _RenderedBatch:
         written = Written()
-        others = await self._public_items.by_id({member for one in batch for member in one.translations})
-        paths = paths_concerned(one.change for one in batch) | {other.path for other in others.values()}
-        left = await self._writer.write_items(paths, written)
-        # Read after the item pages are written: only then it is known which revisions can be rendered.
-        changes = await self._changes(batch)
+        showings = await self._shower.show(batch.plans(self._clock), written)
+        translations = await self._write_translations(batch, showings, written)
+        changes = [self._change(one, showings) for one in batch.events]
         lists = [lists_concerned([change], self._site) for change in changes]
-        beside = [await self._change_of_neighbours(changes), await self._change_of_translations(others)]
+        beside = [await self._change_of_neighbours(changes), await self._change_of_translations(translations)]
         await self._writer.write_lists(lists_concerned(beside, self._site).union(*lists), written)
-        await self._writer.remove_items(left, written)
-        await self._search.refresh({one.event.item_id for one in batch})
-        shown = []
-        for one, change, pages in zip(batch, changes, lists, strict=True):
-            linking = {others[member].path for member in one.translations if member in others}
-            listing = [path for page in pages for path in paths_of(page, self._feed_formats)]
-            shown.append(shown_files(paths_concerned([change]) | linking, listing, written))
-        return written, shown
+        await self._writer.remove_left({item_id: one.left_pages for item_id, one in showings.items()}, written)
+        await self._search.refresh({one.event.item_id for one in batch.events})
+        files = [
+            shown_files(
+                paths_concerned([change]) | _linking_paths(one, translations),
+                [path for page in pages for path in paths_of(page, self._feed_formats)],
+                written,
+            )
+            for one, change, pages in zip(batch.events, changes, lists, strict=True)
+        ]
+        return _RenderedBatch(written, showings, files)
 
-    async def _changes(self, batch: Sequence[_BatchEvent]) -> Sequence[Change]:
-        """Return the change that each event made, with the places in months that its item left and has."""
-        now = await self._public_items.by_id({one.event.item_id for one in batch})
-        has = await self._months.places_of(list(now.values()))
-        vacated = await self._months.vacated([one.event.item_id for one in batch])
-        changes = []
-        for one in batch:
-            left = vacated[one.event.item_id] | frozenset(places_left(one.event.left))
-            places = left | has.get(one.event.item_id, frozenset())
-            is_seen = bool(left) or self._is_seen_in_lists(one)
-            changes.append(Change(one.revisions.known, places, is_seen_in_lists=is_seen))
-        return changes
+    async def _write_translations(
+        self, batch: Batch, showings: Mapping[ItemId, Showing], written: Written
+    ) -> Mapping[ItemId, PublicItem]:
+        """
+        Write the pages that link to the batch's items; return the items of other batches among them.
+
+        All is read after the showing, because members of one set may be shown in one batch, or in two at once.
+        """
+        sets = {
+            revision.translation_set
+            for one in batch.events
+            if _is_seen_in_translations(one.revisions)
+            for revision in one.revisions.known
+            if revision.translation_set
+        }
+        found = await self._store.translation_sets(sets)
+        members = {member for one in found.values() for member in one.values() if member not in showings}
+        linking = await self._public_items.by_id(members)
+        outdated = await self._shower.outdated_pages(showings)
+        await self._writer.write_items({item.path for item in linking.values()} | outdated, written)
+        return linking
+
+    def _change(self, one: BatchEvent, showings: Mapping[ItemId, Showing]) -> Change:
+        """Return the change that an event made, with the places in months that its item has and has left."""
+        showing = showings.get(one.event.item_id)
+        left = frozenset(places_left(one.event.left))
+        if showing is None:
+            return Change(one.revisions.known, left)
+        left |= showing.left_places
+        revisions = one.revisions.known
+        if showing.item is not None and showing.item.revision not in revisions:
+            revisions = (*revisions, showing.item.revision)
+        return Change(
+            revisions,
+            left | showing.places,
+            left_listings=frozenset(place.listing for place in left),
+            is_seen_in_lists=bool(left) or self._is_seen_in_lists(one),
+        )
 
     async def _change_of_neighbours(self, changes: Sequence[Change]) -> Change:
         """Return the change of archive documents that must link to a document which the changes begin."""
@@ -181,10 +196,10 @@ class ItemEventConsumer:
         lines = frozenset(one for one in everywhere if one.kind == "archive" and one.listing.kind == "home")
         return Change((), lines)
 
-    def _is_seen_in_lists(self, one: _BatchEvent) -> bool:
+    def _is_seen_in_lists(self, one: BatchEvent) -> bool:
         """Whether any list can show the difference that the event made."""
         revisions = one.revisions.known
-        if one.item is None or not one.event.before or not one.revisions.are_complete:
+        if one.item is None or not one.revisions.are_complete:
             return True
         if any(revision.withdrawal or revision.path is None for revision in revisions):
             return True
@@ -197,88 +212,46 @@ class ItemEventConsumer:
             return True
         return len(looks) > 1
 
-    async def bury(self, entry: Entry, reason: str) -> None:
-        """Move an entry to the dead letters; the item's later events do not wait for it."""
-        event = _event_of(entry)
-        if event is None:
-            await self._dead_letters.bury(keys.ITEMS_STREAM, keys.RENDER_GROUP, entry.id, reason)
-        else:
-            await self._announcer.announce([Announcement(entry, event, None, reason)])
-
-    async def _take(self, entries: Sequence[Entry]) -> Sequence[_BatchEvent]:
-        readable: list[tuple[Entry, ItemEvent]] = []
-        for entry in entries:
-            event = _event_of(entry)
-            if event is None:
-                await self._dead_letters.bury(keys.ITEMS_STREAM, keys.RENDER_GROUP, entry.id, "not an item's event")
-            else:
-                readable.append((entry, event))
-        items = await self._store.get_many([event.item_id for _, event in readable])
-        wanted = [
-            (event.item_id, number)
-            for (_, event), item in zip(readable, items, strict=True)
-            for number in (event.revision, event.before, item.public if item else 0)
-        ]
-        found = iter(await self._store.revisions(wanted))
-        groups = [_EventRevisions(own=next(found), before=next(found), public=next(found)) for _ in readable]
-        sets = await self._store.translation_sets(
-            {one.translation_set for group in groups for one in group.known if one.translation_set}
-        )
-        batch = []
-        for (entry, event), item, revisions in zip(readable, items, groups, strict=True):
-            members = {
-                member
-                for one in revisions.known
-                if one.translation_set and _is_seen_in_translations(revisions)
-                for member in sets[one.translation_set].values()
-            }
-            batch.append(_BatchEvent(entry, event, item, revisions, frozenset(members - {event.item_id})))
-        return batch
-
-    async def _announcements(self, batch: Sequence[_BatchEvent], shown: Sequence[ShownFiles]) -> Sequence[Announcement]:
-        # Read again: rendering may have found an item that cannot be rendered.
-        items = await self._store.get_many([one.event.item_id for one in batch])
-        return [self._announcement(one, item, files) for one, item, files in zip(batch, items, shown, strict=True)]
-
-    def _announcement(self, one: _BatchEvent, item: Item | None, shown: ShownFiles) -> Announcement:
-        if item is None or one.revisions.own is None:
+    def _announcement(self, one: BatchEvent, showings: Mapping[ItemId, Showing], files: ShownFiles) -> Announcement:
+        showing = showings.get(one.event.item_id)
+        if one.item is None or one.revisions.own is None or showing is None:
             return Announcement(one.entry, one.event, None, "the item is no longer in the store")
-        if item.unrenderable == one.event.revision:
-            return Announcement(one.entry, one.event, None, item.unrenderable_reason)
+        fault = showing.faults.get(one.event.revision)
+        if fault is not None:
+            return Announcement(one.entry, one.event, None, fault)
         told = announced_event(
             one.event,
             one.revisions.own,
-            listings_concerned(one.change),
-            (item.source, item.external_id),
+            listings_concerned(Change(one.revisions.known)),
+            (one.item.source, one.item.external_id),
             self._base_url,
             feed_formats=self._feed_formats,
         )
-        return Announcement(one.entry, one.event, told, shown=shown)
+        return Announcement(one.entry, one.event, told, shown=files)
 
-    async def _observe(self, batch: Sequence[_BatchEvent]) -> None:
-        now = to_ms(await self._store.now())
-        for one in batch:
-            visible_seconds.observe(max(0, now - to_ms(one.event.occurred_at)) / 1000)
+
+def _linking_paths(one: BatchEvent, translations: Mapping[ItemId, PublicItem]) -> set[str]:
+    """Return where the pages of the item's translations stand, which name it."""
+    sets = {revision.translation_set for revision in one.revisions.known if revision.translation_set}
+    return {item.path for item in translations.values() if item.revision.translation_set in sets}
+
+
+def _is_seen_in_translations(revisions: EventRevisions) -> bool:
+    """Whether the pages of an item's translations, which link to it by its title, can show a difference."""
+    links = {(one.lang, one.path, one.title, one.translation_set, one.withdrawal) for one in revisions.known}
+    return len(links) > 1 or not revisions.are_complete
 
 
 def _elapsed(since: float) -> timedelta:
     return timedelta(seconds=time.perf_counter() - since)
 
 
-def _is_seen_in_translations(revisions: _EventRevisions) -> bool:
-    """Whether the pages of an item's translations, which link to it by its title, can show a difference."""
-    links = {(one.lang, one.path, one.title, one.translation_set, one.withdrawal) for one in revisions.known}
-    return len(links) > 1 or not revisions.are_complete
+def _observe(batch: Batch) -> None:
+    now = batch.now + _elapsed(batch.read_at)
+    for one in batch.events:
+        visible_seconds.observe(max(0, (now - one.event.occurred_at).total_seconds()))
 
 
-def _event_of(entry: Entry) -> ItemEvent | None:
-    try:
-        return ItemEvent.from_fields(entry.fields)
-    except ValueError as error:
-        log.warning("entry.unreadable", entry=entry.id, reason=str(error))
-        return None
-
-
-def _trace(step: str, batch: Sequence[_BatchEvent], began_ns: int, *, after: str) -> None:
-    for event in (one.event for one in batch):
-        record(Step(step, event.id), event.trace_id, began_ns, after=Step(after, event.id), batch=len(batch))
+def _trace(step: str, batch: Batch, began_ns: int, *, after: str) -> None:
+    for event in (one.event for one in batch.events):
+        record(Step(step, event.id), event.trace_id, began_ns, after=Step(after, event.id), batch=len(batch.events))

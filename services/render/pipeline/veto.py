@@ -1,76 +1,61 @@
-"""The veto: take back a revision that cannot be rendered, so that readers keep the last one that can."""
-
-import secrets
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+"""The veto: a revision that cannot be rendered is taken back, and readers keep what they see."""
 
 import structlog
+from redis.asyncio import Redis
 
-from shared.model.items import PublicItem, Revision
-from shared.store.item_store import ItemStore
-from shared.store.item_writer import ItemWriter, Write
+from services.render.pages.edition import Edition
+from shared.model.items import Item, PublicItem, Revision
+from shared.store import keys
+from shared.store.scripts import Script
 
 log = structlog.get_logger()
 
-# How many earlier revisions are tried. A template that breaks on five breaks on the rest too.
-_LOOK_BACK = 5
-
 
 class Veto:
-    """Changes the item in the store, so that lists, feeds and the public API follow."""
+    """Sets an item's public revision back to the shown one. No list moves, because lists show what is shown."""
 
-    def __init__(self, store: ItemStore, writer: ItemWriter, try_to_render: Callable[[PublicItem], object]) -> None:
-        self._store = store
-        self._writer = writer
-        self._try_to_render = try_to_render
+    def __init__(self, redis: Redis, edition: Edition) -> None:
+        self._script = Script(redis, __name__, "cast_veto.lua")
+        self._lift = Script(redis, __name__, "lift_veto.lua")
+        self._edition = edition.record.number
 
-    async def cast(self, item: PublicItem, fault: Exception) -> None:
-        """Make the last good revision public again, or none; the item keeps the bad one's number and the reason."""
-        good = await self._last_good(item)
-        state = item.item.state
-        if good is not None:
-            state = "withdrawn" if good.withdrawal else "published"
-        write = Write(
-            write_id=secrets.token_hex(8),
-            before=item.item,
-            after=replace(
-                item.item,
-                state=state,
-                public=good.number if good else 0,
-                path=good.path if good else item.item.path,
-                unrenderable=item.revision.number,
-                unrenderable_reason=f"{type(fault).__name__}: {fault}",
-            ),
-            shown_before=item.revision if item.item.state == "published" else None,
-            shown_after=good if good is not None and good.withdrawal is None else None,
-        )
-        status = await self._writer.write(write)
+    async def cast(self, item: Item, bad: Revision, shown: Revision | None, fault: Exception) -> str:
+        """Take revision `bad` back for the edition's fault; return the reason that the item keeps."""
+        reason = f"{type(fault).__name__}: {fault}"
+        item_key = keys.item(item.id)
+        left, entered = bad.translation_slot, shown.translation_slot if shown is not None else None
+        if left == entered:
+            left = entered = None
+        veto: dict[str, object] = {
+            "id": item.id,
+            "number": bad.number,
+            "expected": item.shown,
+            "reason": reason,
+            "edition": self._edition,
+            "decided": decided_fields(shown) if shown is not None else ["state", "published"],
+        }
+        if entered is not None:
+            veto["enter"] = entered[1]
+        if left is not None:
+            veto["leave"] = left[1]
+        # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.
+        sets = [keys.translation_set(slot[0]) if slot else item_key for slot in (entered, left)]
+        cast = await self._script([item_key, keys.UNSHOWN, *sets], veto)
         log.error(
-            "item.unrenderable",
-            item_id=item.item.id,
-            revision=item.revision.number,
-            good_revision=write.after.public,
-            status=status,
-            exc_info=fault,
+            "item.unrenderable", item_id=item.id, revision=bad.number, shown=item.shown, cast=bool(cast), exc_info=fault
         )
+        return reason
 
-    async def _last_good(self, item: PublicItem) -> Revision | None:
-        async for revision in self._earlier(item):
-            if revision.withdrawal is not None and revision.withdrawal.mode != "notice":
-                return revision
-            try:
-                self._try_to_render(PublicItem(item.item, revision))
-            except Exception as fault:  # noqa: BLE001 - as bad as the one after it
-                log.warning(
-                    "item.unrenderable_before", item_id=item.item.id, revision=revision.number, reason=repr(fault)
-                )
-            else:
-                return revision
-        return None
+    async def cast_on_shown(self, item: PublicItem, fault: Exception) -> None:
+        """Note that this edition cannot render what readers see: the page stays as another edition made it."""
+        await self.cast(item.item, item.revision, item.revision, fault)
 
-    async def _earlier(self, item: PublicItem) -> AsyncIterator[Revision]:
-        """Yield the revisions that were public before, newest first; one that only waited has no path."""
-        numbers = range(item.revision.number - 1, max(0, item.revision.number - 1 - _LOOK_BACK), -1)
-        for revision in await self._store.revisions([(item.item.id, number) for number in numbers]):
-            if revision is not None and revision.path is not None:
-                yield revision
+    async def lift(self, item: PublicItem) -> None:
+        """Note that this edition can render what readers see, though another could not."""
+        lifted = {"item_id": item.item.id, "number": str(item.revision.number)}
+        await self._lift([keys.item(item.item.id), keys.UNSHOWN], lifted)
+
+
+def decided_fields(revision: Revision) -> list[str]:
+    """Return the fields of an item whose public revision is this one, beside its number."""
+    return ["state", "withdrawn" if revision.withdrawal else "published", "path", revision.path or ""]

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+import structlog
+
+from services.render.output.files import page_time_ns
 from services.render.output.volume import Output
 from services.render.search.index import digests
-from shared.model.errors import Broken
 from shared.model.items import PublicItem
 
-
-class PendingVeto(Broken):
-    """An item cannot be rendered and render has not taken it back yet: let it work off its events first."""
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,23 @@ def compare(volume: Output, rebuilt: Output) -> Differences:
     )
 
 
-async def refuse_fault(item: PublicItem, fault: Exception) -> None:
-    """Raise PendingVeto: whoever only compares changes nothing in the store."""
-    raise PendingVeto(f"item {item.item.id} at revision {item.revision.number} cannot be rendered: {fault!r}")
+class FaultsOfComparison:
+    """
+    Copies pages that this edition cannot render from the volume: they stay as another edition made them.
+
+    Nothing is written to the store.
+    """
+
+    def __init__(self, volume: Output, rebuilt: Output) -> None:
+        self._volume = volume
+        self._rebuilt = rebuilt
+
+    async def cast_on_shown(self, item: PublicItem, fault: Exception) -> None:
+        """Copy the item's page, if it is there."""
+        log.warning("item.unrenderable", item_id=item.item.id, revision=item.revision.number, reason=repr(fault))
+        content = self._volume.read(item.path)
+        if content is not None:
+            self._rebuilt.write(item.path, content, page_time_ns(item))
+
+    async def lift(self, item: PublicItem) -> None:
+        """Leave the store as it is."""

@@ -89,18 +89,20 @@ class SitePaths:
         if page_path != path and self._output.file_of(page_path).is_file():
             return RedirectResponse(page_path, 301)
         owner = (await self._store.owners([page_path]))[0]
-        item = await self._store.public_revision(owner) if owner else None
+        item = await self._store.shown_revision(owner) if owner else None
         if item is None:
             return self._answers.not_found(path)
         withdrawal = item.revision.withdrawal
         if withdrawal is not None and withdrawal.mode == "redirect" and withdrawal.to:
             # The target may have moved or been withdrawn since. Follow it here, so that readers get one redirect only.
-            target = await redirect_target(self._store, withdrawal.to, leaving=item.item.id)
+            read = self._store.shown_revision
+            target = await redirect_target(self._store, withdrawal.to, leaving=item.item.id, read=read)
             if target is not None:
                 return RedirectResponse(target, 301)
         if withdrawal is not None and withdrawal.mode != "notice":
             return self._answers.html(410, self._theme.gone_page(self._answers.language_of(path), item.revision.title))
-        if item.path != page_path:
+        # Browsers keep a 301: from an address that readers have not seen yet, the way back would be a circle.
+        if item.path != page_path and await self._store.has_stood_at(item.item, page_path):
             return RedirectResponse(item.path, 301)
         return self._answers.not_found(path)
 

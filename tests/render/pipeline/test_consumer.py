@@ -32,13 +32,17 @@ def _month_now(press: Press) -> str:
     return f"{folder.parent.name}/{folder.name}"
 
 
-async def test_no_list_names_an_item_accepted_meanwhile_before_its_page_is_there(press: Press) -> None:
+async def test_an_item_accepted_meanwhile_is_left_to_its_own_batch(press: Press) -> None:
     b = await press.newsroom.publish("b", title="Item B")
     batch = await press.take()
     a = await press.newsroom.publish("a", title="Item A", published_at=FIRST_DAY + timedelta(days=1))
 
     await press.render(batch)
 
+    assert not press.has(a.path)
+    assert press.files_naming("Item A") == set()
+    assert [event for _, event in await press.announced()] == [f"{b.item.id}-1"]
+    await press.render()
     assert press.has(a.path)
     assert press.files_naming("Item A") >= {"en/index.html", "en/feed.atom"}
     assert [event for _, event in await press.announced()] == [f"{b.item.id}-1"]

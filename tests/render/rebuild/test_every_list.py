@@ -13,6 +13,7 @@ HOME, NEWS, SEA = Listing("en", "home"), Listing("en", "section", "news"), Listi
 async def test_each_listing_comes_first_and_then_the_archives_month_by_month(press: Press) -> None:
     await press.newsroom.publish("a", tags=("sea",))
     await press.newsroom.publish("b", published_at=FIRST_DAY - timedelta(days=60))
+    await press.render()
 
     every = await EveryList(press.redis, press.edition.site).groups(lambda listing: listing in {HOME, NEWS, SEA})
 
@@ -35,7 +36,9 @@ def _month(moment: datetime) -> str:
 
 async def test_a_listing_whose_items_have_all_gone_is_gone_through_too(press: Press) -> None:
     await press.newsroom.publish("a", tags=("sea",))
+    await press.render()
     await press.newsroom.withdraw("a")
+    await press.render()
 
     every = await EveryList(press.redis, press.edition.site).groups(lambda listing: listing == SEA)
 

@@ -1,4 +1,4 @@
-"""Which indexes an item enters and leaves: the instructions that write_item.lua carries out."""
+"""Which indexes an item enters and leaves when it is shown: the instructions that show_items.lua carries out."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,11 +8,11 @@ from shared.model.listings import Listing, Placement
 from shared.store import keys
 
 Op = tuple[str | int, ...]
-"""An instruction to write_item.lua, which explains them."""
+"""An instruction to show_items.lua, which explains them."""
 
 
 class Indexes:
-    """The keys a script is given, each once, by the place where it finds them."""
+    """The keys that a script is given, each once, with the place where the script finds it."""
 
     def __init__(self, first_place: int) -> None:
         self._first_place = first_place
@@ -41,15 +41,16 @@ def index_ops(before: Placement | None, after: Placement | None, indexes: Indexe
 
 def _leave(listing: Listing, before: Placement, after: Placement | None, indexes: Indexes) -> Iterator[Op]:
     stays = after is not None and listing in after.listings
+    record = indexes.place(keys.listing(listing))
     if not stays:
         yield "remove", indexes.place(keys.newest(listing))
         yield "remove", indexes.place(keys.released(listing))
-    if not stays or after is None or before.published_month != after.published_month:
-        month = before.published_month
-        yield "unnumber", indexes.place(keys.archive_month(listing, month)), str(listing), "archive", month
-    if not stays or after is None or before.released_month != after.released_month:
-        month = before.released_month
-        yield "unnumber", indexes.place(keys.feed_month(listing, month)), str(listing), "feed", month
+    if not stays or after is None or before.months.published != after.months.published:
+        month = before.months.published
+        yield "unnumber", indexes.place(keys.archive_month(listing, month)), record, str(listing), "archive", month
+    if not stays or after is None or before.months.released != after.months.released:
+        month = before.months.released
+        yield "unnumber", indexes.place(keys.feed_month(listing, month)), record, str(listing), "feed", month
 
 
 def _enter(listing: Listing, before: Placement | None, after: Placement, indexes: Indexes) -> Iterator[Op]:
@@ -59,12 +60,12 @@ def _enter(listing: Listing, before: Placement | None, after: Placement, indexes
         yield "add", indexes.place(keys.newest(listing)), str(to_ms(after.published_at))
     if was is None or was.released_at != after.released_at:
         yield "add", indexes.place(keys.released(listing)), str(to_ms(after.released_at))
-    if was is None or was.published_month != after.published_month:
-        month = after.published_month
-        yield "number", indexes.place(keys.archive_month(listing, month)), record, f"archive:{month}"
-    if was is None or was.released_month != after.released_month:
-        month = after.released_month
-        yield "number", indexes.place(keys.feed_month(listing, month)), record, f"feed:{month}"
+    if was is None or was.months.published != after.months.published:
+        month = after.months.published
+        yield "number", indexes.place(keys.archive_month(listing, month)), record, "archive", month
+    if was is None or was.months.released != after.months.released:
+        month = after.months.released
+        yield "number", indexes.place(keys.feed_month(listing, month)), record, "feed", month
 
 
 def tombstone_ops(
