@@ -13,7 +13,8 @@ from services.render.web.previews import previews_router
 from services.render.wiring import adopt_edition, assemble
 from shared.http import errors
 from shared.http.health import health_router, store_answers
-from shared.http.store_numbers import StoreWatch
+from shared.http.store_numbers import StoreWatch, UnshownNumbers, unshown_numbers
+from shared.model.clock import store_now, to_ms
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
 from shared.store import keys
@@ -47,7 +48,10 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         async def ready() -> bool:
             return stream.healthy and await store_answers(redis)
 
-        app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir))
+        async def backlog() -> UnshownNumbers:
+            return await unshown_numbers(redis, to_ms(await store_now(redis)))
+
+        app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir, backlog=backlog))
         for router in (previews, *parts.routes):
             app.include_router(router)
         retention = Retention(keys.ITEMS_STREAM, (keys.RENDER_GROUP,), settings.items_retention)

@@ -105,6 +105,16 @@ CONCERNS: tuple[Concern[StoreNumbers], ...] = (
         todo="look at the log of render; more replicas help if it works",
     ),
     Concern(
+        name="ItemsNotShown",
+        subject="backlog",
+        severity="page",
+        metric="clarion_unshown_oldest_seconds",
+        measure=lambda numbers: numbers.unshown.oldest_seconds,
+        threshold="> 300",
+        problem="A public revision has waited {span}, and readers do not see it.",
+        todo="look at the log of render, and at clarion dead-letters: an event that was given up shows nothing",
+    ),
+    Concern(
         name="AnnouncementsLate",
         subject="notify",
         severity="page",
@@ -143,6 +153,16 @@ CONCERNS: tuple[Concern[StoreNumbers], ...] = (
         threshold="== 0",
         problem="The store could not write its append-only file anew; the file grows meanwhile.",
         todo="free memory and disk (a rewrite needs both for a while), and set vm.overcommit_memory=1 on its host",
+    ),
+    Concern(
+        name="ItemsUnrenderable",
+        subject="rendering",
+        severity="ticket",
+        metric="clarion_unrenderable_items",
+        measure=lambda numbers: numbers.unshown.unrenderable,
+        threshold="> 0",
+        problem="Items with a public revision that cannot be rendered, so that readers keep what they see: {count}",
+        todo="clarion dead-letters shows why; correct the theme or the item, and send the item again",
     ),
     Concern(
         name="DeliveriesGivenUp",

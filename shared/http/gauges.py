@@ -11,6 +11,9 @@ from shared.http.store_numbers import StoreNumbers
 from shared.runtime import metrics
 
 _PLAIN: tuple[tuple[Gauge, Callable[[StoreNumbers], float]], ...] = (
+    (metrics.unshown_items, lambda numbers: numbers.unshown.waiting),
+    (metrics.unshown_oldest_seconds, lambda numbers: numbers.unshown.oldest_seconds),
+    (metrics.unrenderable_items, lambda numbers: numbers.unshown.unrenderable),
     (metrics.deliveries_waiting, lambda numbers: numbers.queue.waiting),
     (metrics.deliveries_overdue_seconds, lambda numbers: numbers.queue.overdue_seconds),
     (metrics.store_memory_bytes, lambda numbers: numbers.server.memory_bytes),

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.http.gauges import show_disk, show_store
-from shared.http.store_numbers import StoreWatch
+from shared.http.store_numbers import StoreWatch, UnshownNumbers
 
 log = structlog.get_logger()
 
@@ -26,11 +26,14 @@ def health_router(
     ready: Callable[[], Awaitable[bool]],
     store: StoreWatch | None = None,
     output_dir: Path | None = None,
+    *,
+    backlog: Callable[[], Awaitable[UnshownNumbers]] | None = None,
 ) -> APIRouter:
     """
     Return `/healthz`, `/readyz` (503 until `ready` says yes) and `/metrics`.
 
-    Each `/metrics` reads the numbers of the store, and of the disk that holds `output_dir`.
+    `/readyz` tells of the `backlog` too, and is ready in spite of one: the pages can be read. Each `/metrics` reads the
+    numbers of the store, and of the disk that holds `output_dir`.
     """
     router = APIRouter(include_in_schema=False)
     gauges = _StoreGauges(store) if store else None
@@ -40,11 +43,19 @@ def health_router(
         return {"status": "alive"}
 
     @router.get("/readyz")
-    async def readyz(response: Response) -> dict[str, str]:
-        if await ready():
+    async def readyz(response: Response) -> dict[str, str | int | float]:
+        if not await ready():
+            response.status_code = 503
+            return {"status": "not ready"}
+        if backlog is None:
             return {"status": "ready"}
-        response.status_code = 503
-        return {"status": "not ready"}
+        unshown = await backlog()
+        return {
+            "status": "ready",
+            "unshown_items": unshown.waiting,
+            "unshown_oldest_seconds": unshown.oldest_seconds,
+            "unrenderable_items": unshown.unrenderable,
+        }
 
     @router.get("/metrics")
     async def metrics() -> Response:

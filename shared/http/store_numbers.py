@@ -39,6 +39,17 @@ class GroupNumbers:
 
 
 @dataclass(frozen=True)
+class UnshownNumbers:
+    """What readers do not see though it is public."""
+
+    waiting: int
+    """Items that wait for render."""
+    oldest_seconds: float
+    unrenderable: int
+    """Items whose newest public revision cannot be rendered."""
+
+
+@dataclass(frozen=True)
 class QueueNumbers:
     """The deliveries that wait for active endpoints, and the states of all endpoints."""
 
@@ -70,6 +81,7 @@ class StoreNumbers:
 
     server: ServerNumbers
     groups: Sequence[GroupNumbers]
+    unshown: UnshownNumbers
     queue: QueueNumbers
     dead_letters: int
     """Events given up. Deliveries given up are in `queue`."""
@@ -90,10 +102,13 @@ class StoreWatch:
         pipe.get(keys.SHARDS)
         (seconds, microseconds), dead_letters, shards = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        infos, groups, queue = await asyncio.gather(
-            on_masters(self._redis, "INFO"), self._groups(now_ms), self._queue(int(shards or 0), now_ms)
+        infos, groups, unshown, queue = await asyncio.gather(
+            on_masters(self._redis, "INFO"),
+            self._groups(now_ms),
+            unshown_numbers(self._redis, now_ms),
+            self._queue(int(shards or 0), now_ms),
         )
-        return StoreNumbers(_worst([_server(info) for info in infos]), groups, queue, int(dead_letters))
+        return StoreNumbers(_worst([_server(info) for info in infos]), groups, unshown, queue, int(dead_letters))
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:
         found: list[GroupNumbers] = []
@@ -150,6 +165,21 @@ class StoreWatch:
             known = version, Counter(str(json.loads(record)["state"]) for record in records)
             self._endpoints[shard.number] = known
         return known[1]
+
+
+async def unshown_numbers(redis: Redis, now_ms: int) -> UnshownNumbers:
+    """Return how many items wait to be shown, and since when."""
+    pipe = redis.pipeline(transaction=False)
+    pipe.zcount(keys.UNSHOWN, 0, "+inf")
+    pipe.zrangebyscore(keys.UNSHOWN, 0, "+inf", start=0, num=1, withscores=True)
+    pipe.zcount(keys.UNSHOWN, "-inf", "(0")
+    waiting, first, unrenderable = await pipe.execute()
+    since_ms = first[0][1] if first else now_ms
+    return UnshownNumbers(int(waiting), max(0, now_ms - since_ms) / 1000, int(unrenderable))
+
+
+def _ms_of(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])
 
 
 def _worst(servers: Sequence[ServerNumbers]) -> ServerNumbers:

@@ -41,6 +41,13 @@ stream_oldest_seconds = Gauge(
     "Age of the oldest entry that is not acknowledged. Of items and render: of the oldest event not yet rendered.",
     ["stream", "group"],
 )
+unshown_items = Gauge("clarion_unshown_items", "Items whose newest public revision waits to be shown to readers.")
+unshown_oldest_seconds = Gauge(
+    "clarion_unshown_oldest_seconds", "For how long the first of them has waited: the age of the backlog."
+)
+unrenderable_items = Gauge(
+    "clarion_unrenderable_items", "Items whose newest public revision cannot be rendered; readers keep what they see."
+)
 dead_letters_kept = Gauge("clarion_dead_letters_kept", "Dead letters kept: events, or deliveries.", ["kind"])
 deliveries_waiting = Gauge("clarion_deliveries_waiting", "Deliveries that wait for the endpoints that are active.")
 deliveries_overdue_seconds = Gauge(

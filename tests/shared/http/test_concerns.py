@@ -3,7 +3,10 @@
 import pytest
 
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
-from shared.http.store_numbers import GroupNumbers, QueueNumbers, ServerNumbers, StoreNumbers
+from shared.http.store_numbers import GroupNumbers, QueueNumbers, ServerNumbers, StoreNumbers, UnshownNumbers
+
+
+CALM = UnshownNumbers(waiting=3, oldest_seconds=300, unrenderable=0)
 
 
 def the_numbers(
@@ -11,6 +14,7 @@ def the_numbers(
     groups: tuple[GroupNumbers, ...] = (),
     dead_letters: int = 0,
     queue: dict[str, object] | None = None,
+    unshown: UnshownNumbers = CALM,
     **server: object,
 ) -> StoreNumbers:
     calm_server = {
@@ -27,6 +31,7 @@ def the_numbers(
     return StoreNumbers(
         ServerNumbers(**{**calm_server, **server}),  # type: ignore[arg-type]  # the table's own names
         groups,
+        unshown,
         QueueNumbers(**{**calm_queue, **(queue or {})}),  # type: ignore[arg-type]  # the same
         dead_letters,
     )
@@ -51,6 +56,8 @@ def test_a_calm_store_worries_nobody() -> None:
         pytest.param(
             the_numbers(groups=(GroupNumbers("pages", "notify", 1, 0, 61),)), "is a notify service", id="notify is late"
         ),
+        pytest.param(the_numbers(unshown=UnshownNumbers(1, 301, 0)), "readers do not see it", id="unshown"),
+        pytest.param(the_numbers(unshown=UnshownNumbers(0, 0, 2)), "cannot be rendered", id="unrenderable"),
         pytest.param(the_numbers(queue={"overdue_seconds": 61.0}), "due for 61 s", id="deliveries are late"),
         pytest.param(the_numbers(dead_letters=2), "Events given up: 2", id="events given up"),
         pytest.param(the_numbers(queue={"dead_letters": 3}), "Deliveries given up: 3", id="deliveries given up"),

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from shared.http.health import health_router, store_answers
-from shared.http.store_numbers import StoreWatch
+from shared.http.store_numbers import StoreWatch, UnshownNumbers
 from shared.store import keys
 from shared.store.redis_client import connect
 
@@ -57,6 +57,24 @@ async def test_a_store_that_is_away_leaves_no_old_numbers(redis: Redis, away: Re
     assert [name for name in numbers if name.startswith("clarion_stream_lag")] == []
     assert str(numbers["clarion_store_memory_bytes"]) == "nan"
     assert "clarion_items_total" in (await _get(away, "/metrics")).text
+
+
+async def test_render_tells_how_far_behind_it_is_and_stays_ready(redis: Redis) -> None:
+    async def backlog() -> UnshownNumbers:
+        return UnshownNumbers(waiting=3, oldest_seconds=90.5, unrenderable=1)
+
+    app = FastAPI()
+    app.include_router(health_router(lambda: store_answers(redis), backlog=backlog))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        response = await client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "ready",
+        "unshown_items": 3,
+        "unshown_oldest_seconds": 90.5,
+        "unrenderable_items": 1,
+    }
 
 
 async def _get(redis: Redis, path: str, output_dir: Path | None = None) -> httpx.Response:

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.http.store_numbers import GroupNumbers, StoreWatch
+from shared.model.clock import store_now, to_ms
 from shared.store import keys
 from shared.store.keys import Shard
 
@@ -23,6 +24,18 @@ async def test_an_empty_store_has_nothing_that_waits(watch: StoreWatch) -> None:
     assert numbers.queue.endpoints == {"active": 0, "paused": 0, "disabled": 0}
     assert numbers.server.append_only
     assert numbers.server.last_write_ok
+
+
+async def test_the_backlog_is_what_waits_to_be_shown_and_what_cannot_be_rendered_stands_apart(
+    redis: Redis, watch: StoreWatch
+) -> None:
+    now = to_ms(await store_now(redis))
+    await redis.zadd(keys.UNSHOWN, {"late": now - 90_000, "soon": now, "broken": -(now - 500_000)})
+
+    unshown = (await watch.read()).unshown
+
+    assert (unshown.waiting, unshown.unrenderable) == (2, 1)
+    assert 90 <= unshown.oldest_seconds < 190
 
 
 async def test_a_group_lags_by_what_it_has_not_taken_and_holds_what_it_has_not_acknowledged(
