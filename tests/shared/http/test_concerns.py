@@ -5,7 +5,6 @@ import pytest
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import GroupNumbers, QueueNumbers, ServerNumbers, StoreNumbers, UnshownNumbers
 
-
 CALM = UnshownNumbers(waiting=3, oldest_seconds=300, unrenderable=0)
 
 
