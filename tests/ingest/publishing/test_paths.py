@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
+from redis.asyncio import Redis
 
 from shared.model.items import Withdrawal
 from shared.model.listings import Listing
+from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.redirects import redirect_target
 from tests.factories import an_item
-from tests.ingest_service import Ingest
+from tests.ingest_service import Ingest, running_ingest
 from tests.store_contents import newest
 
 
@@ -173,3 +175,19 @@ async def test_a_redirect_that_leads_back_is_refused(ingest: Ingest) -> None:
     assert (circle.status_code, itself.status_code) == (422, 422)
     assert circle.json()["errors"][0]["pointer"] == "/to"
     assert (await ingest.get("/v1/items/press/two"))["state"] == "published"
+
+
+async def test_an_item_keeps_the_month_of_its_address_when_the_time_zone_changes(
+    redis: Redis, settings: Settings
+) -> None:
+    at_the_turn = "2026-04-30T23:30:00+04:00"
+    async with running_ingest(settings, redis) as ingest:
+        before = await ingest.put("a", an_item(published_at=at_the_turn, slug="quay"))
+    site_file = settings.site_file
+    site_file.write_text(site_file.read_text().replace("Asia/Baku", "Asia/Tokyo"))
+
+    async with running_ingest(settings, redis) as ingest:
+        revised = await ingest.put("a", an_item(published_at=at_the_turn, slug="quay", title="Another title"))
+        redated = await ingest.put("a", an_item(published_at="2026-04-30T23:31:00+04:00", slug="quay"))
+
+    assert (revised["url"], ingest.path(redated)) == (before["url"], "/en/news/2026/05/quay/")

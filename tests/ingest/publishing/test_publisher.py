@@ -204,3 +204,14 @@ async def test_validating_says_what_put_would_say_and_writes_nothing(ingest: Ing
     assert unchanged.json()["changed"] is False
     assert (taken.status_code, wrong.status_code) == (409, 422)
     assert await store_contents(ingest.redis) == before
+
+
+async def test_the_same_content_is_a_change_where_it_could_not_be_rendered(ingest: Ingest) -> None:
+    first = await ingest.put("opening", an_item())
+    # What render does when the revision breaks its template.
+    await ingest.redis.hset(keys.item(first["id"]), mapping={"public": "0", "unrenderable": "1"})
+
+    again = await ingest.put("opening", an_item())
+
+    assert (again["changed"], again["revision"]) == (True, 2)
+    assert [event["type"] for event in await ingest.events()] == ["item.published.v1"] * 2

@@ -1,16 +1,17 @@
 """Month archives and archived feeds: numbered places, so that a page once full changes no more."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import feedparser  # type: ignore[import-untyped]
 import pytest
 from lxml import etree, html
+from redis.asyncio import Redis
 
 from services.render.output.volume import Output
 from services.render.pages.months import Neighbours, neighbours
 from services.render.rebuild.verify import Differences
-from tests.render.newsroom import FIRST_DAY, Press
+from tests.render.newsroom import FIRST_DAY, Press, a_press
 
 NOTHING = Differences()
 
@@ -139,3 +140,29 @@ async def test_a_full_archive_document_changes_no_more(press: Press) -> None:
 
 def _is_first_archive(path: str) -> bool:
     return path.startswith("/en/2") and path.endswith("/feed.atom") and "/page/" not in path
+
+
+async def test_an_item_keeps_its_months_when_the_time_zone_changes(press: Press, redis: Redis, tmp_path: Path) -> None:
+    site_file = tmp_path / "site.toml"
+    site_file.write_text(site_file.read_text().replace("Asia/Baku", "Atlantic/Azores"))
+    azores = await a_press(redis, press.settings)
+    at_the_turn = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
+    for name in ("gone", "revised", "redated"):
+        await azores.newsroom.publish(name, title=f"Title of {name}", published_at=at_the_turn)
+    await azores.render()
+    await azores.rendering.rebuild.run_if_needed()
+    assert "Title of gone" in azores.text("/en/news/2026/10/")
+    site_file.write_text(site_file.read_text().replace("Atlantic/Azores", "Europe/Berlin"))
+    berlin = await a_press(redis, press.settings)
+    await berlin.rendering.rebuild.run_if_needed()
+
+    await berlin.newsroom.withdraw("gone")
+    await berlin.newsroom.publish("revised", title="Another title")
+    await berlin.newsroom.publish("redated", published_at=at_the_turn + timedelta(minutes=1))
+    await berlin.render()
+
+    assert "Title of" not in berlin.text("/en/news/2026/10/")
+    assert "Another title" in berlin.text("/en/news/2026/10/")
+    assert "Title of redated" in berlin.text("/en/news/2026/11/")
+    assert "/gone/" not in berlin.text("/sitemaps/en/2026-10-1.xml")
+    assert await berlin.differences(tmp_path / "rebuilt") == NOTHING

@@ -45,7 +45,7 @@ async def test_an_item_accepted_meanwhile_is_left_to_its_own_batch(press: Press)
     await press.render()
     assert press.has(a.path)
     assert press.files_naming("Item A") >= {"en/index.html", "en/feed.atom"}
-    assert [event for _, event in await press.announced()] == [f"{b.item.id}-1"]
+    assert [event for _, event in await press.announced()] == [f"{b.item.id}-1", f"{a.item.id}-1"]
 
 
 async def test_an_item_whose_template_raises_hurts_no_other(strict_press: Press) -> None:

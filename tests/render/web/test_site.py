@@ -98,6 +98,57 @@ async def test_an_item_withdrawn_with_a_redirect_is_301(press: Press, http: http
     assert (response.status_code, response.headers["location"]) == (301, "/en/news/")
 
 
+async def test_an_address_answers_as_readers_see_the_item_until_its_move_is_shown(
+    press: Press, http: httpx.AsyncClient
+) -> None:
+    first, second, third = [
+        await _moved(press, slug, is_shown=slug != "third") for slug in ("first", "second", "third")
+    ]
+
+    oldest, old, new = [await http.get(path) for path in (first, second, third)]
+
+    assert (oldest.status_code, oldest.headers["location"]) == (301, second)
+    # A 301 from there to the old address would be kept by browsers, and the way back would be a circle.
+    assert (old.status_code, new.status_code) == (200, 404)
+    await press.render()
+    oldest, old, new = [await http.get(path) for path in (first, second, third)]
+    assert (oldest.headers["location"], old.headers["location"], new.status_code) == (third, third, 200)
+
+
+async def _moved(press: Press, slug: str, *, is_shown: bool) -> str:
+    path = (await press.newsroom.publish("mover", slug=slug)).path
+    if is_shown:
+        await press.render()
+    return path
+
+
+async def test_an_address_that_readers_know_stays_known_while_the_item_moves_back(
+    press: Press, http: httpx.AsyncClient
+) -> None:
+    first, second = [await _moved(press, slug, is_shown=True) for slug in ("first", "second")]
+    await _moved(press, "first", is_shown=False)
+
+    response = await http.get(first)
+
+    assert (response.status_code, response.headers["location"]) == (301, second)
+
+
+async def test_an_item_that_was_never_shown_has_no_address_and_is_no_target(
+    press: Press, http: httpx.AsyncClient
+) -> None:
+    target = await press.newsroom.publish("target")
+    leaving = await press.newsroom.publish("leaving")
+    batch = await press.take()
+    await press.render(batch[1:])
+    await press.newsroom.withdraw("leaving", Withdrawal(mode="redirect", to=target.path))
+    await press.render()
+
+    assert (await http.get(target.path)).status_code == 404
+    assert (await http.get(leaving.path)).headers["location"] == target.path
+    await press.render(batch[:1])
+    assert (await http.get(target.path)).status_code == 200
+
+
 async def test_a_redirect_follows_what_became_of_its_target_in_one_step(press: Press, http: httpx.AsyncClient) -> None:
     item = await press.newsroom.publish("a", slug="one")
     target = await press.newsroom.publish("b", slug="two")
