@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from services.render.output.files import File
+from services.render.output.files import File, page_time_ns
 from services.render.output.syncing import sync
 from services.render.output.volume import Output
 from services.render.output.written import Written
@@ -32,7 +32,7 @@ _AT_ONCE = 50
 class FaultKeeper(Protocol):
     """Keeps in mind which shown revisions this edition cannot render: their pages stay as another edition made them."""
 
-    async def cast_on_shown(self, item: PublicItem, fault: Exception) -> None:
+    async def cast_on_shown(self, item: PublicItem, fault: Exception) -> object:
         """Note that the item cannot be rendered."""
 
     async def lift(self, item: PublicItem) -> None:
@@ -157,6 +157,10 @@ class PageWriter:
                 for path in chunk:
                     if path not in kept:
                         self._remove(path, written)
+
+    def stands(self, item: PublicItem) -> bool:
+        """Whether the page of this very revision is on the volume."""
+        return self._output.mtime_ns(item.path) == page_time_ns(item)
 
     async def sync(self) -> None:
         """Return when everything written is on the disk. It takes up to a second, so use it only where it must be."""

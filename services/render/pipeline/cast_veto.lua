@@ -1,6 +1,6 @@
 -- Take back a revision that cannot be rendered: `public` goes back to the shown revision, and no list moves.
 -- KEYS 1 item  2 unshown  3 translation set to enter  4 translation set to leave
--- ARGV 1 JSON {id, number, expected, reason, edition, decided, enter, leave}
+-- ARGV 1 JSON: {id, number, expected, reason, edition, decided, enter, leave}
 --      number    the revision that cannot be rendered; the shown one where another edition could render it
 --      expected  the revision that the caller saw as shown
 --      decided   fields {name, value, ...} of the item with the shown revision as its public one
@@ -13,7 +13,7 @@ if not public or tonumber(shown or public) ~= veto.expected or tonumber(public) 
 end
 
 if tonumber(public) == veto.number and veto.number > veto.expected then
-  redis.call('HSET', KEYS[1], 'shown', veto.expected, 'public', veto.expected, unpack(veto.decided))
+  redis.call('HSET', KEYS[1], 'public', veto.expected, unpack(veto.decided))
   if veto.leave and redis.call('HGET', KEYS[4], veto.leave) == veto.id then redis.call('HDEL', KEYS[4], veto.leave) end
   if veto.enter then redis.call('HSETNX', KEYS[3], veto.enter, veto.id) end
 end

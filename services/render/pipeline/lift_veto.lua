@@ -1,5 +1,7 @@
 -- Lift the veto on a revision that readers see: this edition can render it.
--- KEYS 1 item  2 unshown   ARGV 1 JSON: item_id, number (the revision)
+-- KEYS 1 item  2 unshown
+-- ARGV 1 JSON: item_id, number (the revision)
+-- Returns nothing. A veto on another revision stays.
 local argument = cjson.decode(ARGV[1])
 local shown, public, unrenderable = unpack(redis.call('HMGET', KEYS[1], 'shown', 'public', 'unrenderable'))
 if unrenderable ~= argument.number or (shown or public) ~= argument.number then return end

@@ -19,6 +19,7 @@ from services.render.pipeline.showing_plan import Showing, ShowingPlan
 from services.render.pipeline.veto import Veto
 from services.render.theme.view_models import Translation
 from shared.model.ids import ItemId
+from shared.model.items import PublicItem
 from shared.store.item_store import ItemStore
 from shared.store.public_items import PublicItems
 
@@ -79,9 +80,8 @@ class ItemShower:
                     ready.append(_RenderedPlan(plan, file, page.translations if page is not None else ()))
                 elif plan.targets:
                     failed.append(await self._vetoed(plan, file))
-                elif page is not None:  # another edition could render it: the page that stands there stays
-                    await self._veto.cast_on_shown(page.item, file)
-                    ready.append(_RenderedPlan(plan))
+                elif page is not None:
+                    ready.append(_RenderedPlan(await self._kept(plan, page.item, file)))
             plans = failed
         return ready
 
@@ -89,6 +89,13 @@ class ItemShower:
         bad, *rest = plan.targets
         reason = await self._veto.cast(plan.item, bad, plan.shown, fault)
         return replace(plan, targets=tuple(rest), faults={**plan.faults, bad.number: reason})
+
+    async def _kept(self, plan: ShowingPlan, shown: PublicItem, fault: Exception) -> ShowingPlan:
+        """Leave the page of the shown revision as another edition made it; it is at fault if there is none."""
+        reason = await self._veto.cast_on_shown(shown, fault)
+        return (
+            plan if self._writer.stands(shown) else replace(plan, faults={**plan.faults, shown.revision.number: reason})
+        )
 
     async def _write_and_show(self, rendered: Sequence[_RenderedPlan], written: Written) -> Mapping[ItemId, Showing]:
         """Write pages and show their items, with the pages' locks held; leave out what others have shown meanwhile."""

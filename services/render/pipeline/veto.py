@@ -46,9 +46,9 @@ class Veto:
         )
         return reason
 
-    async def cast_on_shown(self, item: PublicItem, fault: Exception) -> None:
+    async def cast_on_shown(self, item: PublicItem, fault: Exception) -> str:
         """Note that this edition cannot render what readers see: the page stays as another edition made it."""
-        await self.cast(item.item, item.revision, item.revision, fault)
+        return await self.cast(item.item, item.revision, item.revision, fault)
 
     async def lift(self, item: PublicItem) -> None:
         """Note that this edition can render what readers see, though another could not."""

@@ -30,10 +30,14 @@ class TurnTakingOutput(Output):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.is_waiting = asyncio.Event()
+        self.wants: tuple[str, frozenset[str]] = ("", frozenset())
+        """The family of the locks that it waits for, and their paths."""
         self._may_go = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def locked(self, family: LockFamily, paths: Iterable[str]) -> AsyncIterator[None]:
+        paths = list(paths)
+        self.wants = family, frozenset(paths)
         self.is_waiting.set()
         await self._may_go.wait()
         self._may_go.clear()
@@ -70,6 +74,17 @@ class Replica:
         """Take the next locks and work up to those after them, or to the end."""
         self._output.let_go()
         await self._until_it_waits()
+
+    async def until_it_wants(self, family: LockFamily, path: str = "") -> None:
+        """Work up to where it wants the locks of the family, that of the path among them."""
+        while not (self._output.wants[0] == family and (not path or path in self._output.wants[1])):
+            assert self.is_at_work, f"it never wanted {family} {path}"
+            await self.step()
+
+    async def finish(self) -> None:
+        """Work up to the end of the batch."""
+        while self.is_at_work:
+            await self.step()
 
     async def crash(self) -> Sequence[Entry]:
         """Stop for good where it is; return the entries that nobody has done with."""
