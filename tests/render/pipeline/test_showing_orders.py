@@ -77,6 +77,22 @@ async def test_a_slow_replica_does_not_write_an_older_page_over_a_newer_one(whol
     assert [event for _, event in await press.announced()] == [f"{a.item.id}-1", f"{a.item.id}-2"]
 
 
+async def test_an_old_page_stays_until_no_list_names_it(whole_press: Press, start: Start) -> None:
+    press = whole_press
+    item = await press.newsroom.publish("a", slug="first", tags=("sea",))
+    await press.render()
+    replica = await start()
+    await press.newsroom.publish("a", slug="second", section="documents/orders", tags=())
+    await replica.begin(await press.take())
+    await finish(press, replica, item)
+    await press.newsroom.withdraw("a")
+    await replica.begin(await press.take())
+
+    await finish(press, replica, item)
+
+    assert press.files_naming("Item a") == set()
+
+
 async def test_an_item_that_is_revised_all_the_time_is_not_chased(whole_press: Press, start: Start) -> None:
     press = whole_press
     replica = await start()

@@ -6,9 +6,12 @@ from redis.asyncio import Redis
 
 from services.render.rebuild.verify import Differences
 from shared.http.store_numbers import UnshownNumbers, unshown_numbers
+from shared.model.ids import ItemId
 from shared.model.listings import Listing
 from shared.runtime.settings import Settings
+from shared.store.public_items import PublicItems
 from tests.render.newsroom import BROKEN_TITLE, Press, a_press, break_template
+from tests.store_contents import newest
 
 NOTHING = Differences()
 HOME = Listing("en", "home")
@@ -33,8 +36,8 @@ async def restarted(redis: Redis, settings: Settings) -> Press:
 
 
 async def listed(press: Press) -> list[str]:
-    store = press.newsroom.store
-    return [item.item.external_id for item in await store.public_items(await store.newest(HOME, 10))]
+    ids = [ItemId(member) for member in await newest(press.redis, HOME)]
+    return [item.item.external_id for item in (await PublicItems(press.newsroom.store).by_id(ids)).values()]
 
 
 async def test_a_slip_in_a_template_takes_no_page_off_the_air(press: Press, redis: Redis, tmp_path: Path) -> None:
