@@ -67,7 +67,7 @@ class PageWriter:
         pages = list(pages)
         empty = await self.write_items([page.path for page in pages if isinstance(page, ItemAt)], written)
         await self.write_lists([page for page in pages if not isinstance(page, ItemAt)], written)
-        await self._remove_strays(empty, written)
+        await self.remove_strays(empty, written)
         return written
 
     def locked(self, paths: Iterable[str]) -> contextlib.AbstractAsyncContextManager[None]:
@@ -149,7 +149,7 @@ class PageWriter:
                     if page in items[item_id]:
                         self._remove(page.path, written)
 
-    async def _remove_strays(self, paths: Iterable[str], written: Written) -> None:
+    async def remove_strays(self, paths: Iterable[str], written: Written) -> None:
         """Remove pages at paths where no item stands, but for those that a batch in hand is about to remove."""
         for chunk in chunks_of(sorted(paths), _AT_ONCE):
             async with self.locked(chunk):

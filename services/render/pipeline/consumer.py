@@ -135,6 +135,7 @@ class ItemEventConsumer:
         beside = [await self._change_of_neighbours(changes), await self._change_of_translations(translations)]
         await self._writer.write_lists(lists_concerned(beside, self._site).union(*lists), written)
         await self._writer.remove_left({item_id: one.left_pages for item_id, one in showings.items()}, written)
+        await self._writer.remove_strays(_left_by_earlier_release(batch), written)
         await self._search.refresh({one.event.item_id for one in batch.events})
         files = [
             shown_files(
@@ -228,6 +229,12 @@ class ItemEventConsumer:
             feed_formats=self._feed_formats,
         )
         return Announcement(one.entry, one.event, told, shown=files)
+
+
+def _left_by_earlier_release(batch: Batch) -> set[str]:
+    """Return where items stood that an earlier release moved in their lists: it kept no `left`."""
+    before = (one.revisions.before for one in batch.events if "left" in one.entry.fields)
+    return {revision.path for revision in before if revision is not None and revision.path is not None}
 
 
 def _linking_paths(one: BatchEvent, translations: Mapping[ItemId, PublicItem]) -> set[str]:
