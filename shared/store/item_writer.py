@@ -78,6 +78,8 @@ class ItemWriter:
         left = write.public_before.translation_slot if write.public_before else None
         entered = write.public_after.translation_slot if write.public_after else None
         if left == entered:
+            left = None
+        if write.event is None:
             left = entered = None
         item_key = keys.item(item_id)
         # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.

@@ -69,14 +69,16 @@ class ItemPages:
         return {item.item.id: TranslatedItem(item, translations[item.item.id]) for item in items}
 
     async def _translations(self, items: Collection[PublicItem]) -> Mapping[ItemId, Sequence[Translation]]:
-        sets = {item.item.id: item.revision.translation_set for item in items if item.revision.withdrawal is None}
-        members = await self._store.translation_sets({name for name in sets.values() if name})
+        """Return each item's translations; none for an item that has lost its place in the set to another one."""
+        slots = {item.item.id: slot for item in items if (slot := item.revision.translation_slot) is not None}
+        members = await self._store.translation_sets({name for name, _ in slots.values()})
         others = await self._public_items.by_id({member for one in members.values() for member in one.values()})
         found: dict[ItemId, Sequence[Translation]] = {item.item.id: () for item in items}
-        for item_id, name in sets.items():
-            ids = [member for _, member in sorted(members[name].items()) if member != item_id] if name else []
-            there = [others[member] for member in ids if member in others]
-            found[item_id] = [Translation(one.revision.lang, one.path, one.revision.title) for one in there]
+        for item_id, (name, lang) in slots.items():
+            if members[name].get(lang) == item_id:
+                ids = [member for _, member in sorted(members[name].items()) if member != item_id]
+                there = [others[member] for member in ids if member in others]
+                found[item_id] = [Translation(one.revision.lang, one.path, one.revision.title) for one in there]
         return found
 
     def file(self, translated: TranslatedItem) -> File | Exception:

@@ -1,9 +1,10 @@
 -- Show items whose pages are on the volume: each enters the lists of its target revision, and `shown` is set to it.
 -- KEYS 1 unshown, then the items' hashes and indexes, which the argument names by their place in KEYS
--- ARGV 1 JSON: items { {id, key, expected, target, months, released_at, ops, places, left, path, decided}, ... }
+-- ARGV 1 JSON: items { {id, key, expected, target, months, released_at, ops, places, left, path, decided, enter}, ... }
 --      expected  the revision that the caller saw as shown; target: the one to show, the same to change nothing
 --      path, left  where the item's page stands now, and where it stood until now if that is elsewhere ('' for neither)
---      decided  fields {name, value, ...} for an item whose public revision was taken back below the target meanwhile
+--      decided  fields {name, value, ...} for an item whose public revision was taken back below the target, and
+--      enter    {key, language}: the translation set whose place such an item gets back if it is free
 --      places   sorted sets in which the item is numbered now
 -- ops: {'touch', key}   note when the listing changed
 --      {'add', key, score}   {'remove', key}
@@ -67,6 +68,7 @@ local function show(item)
     redis.call('HSET', key, 'shown', item.target, 'released_at', item.released_at, 'left', spelled or '')
     if tonumber(public) < item.target then
       redis.call('HSET', key, 'public', item.target, unpack(item.decided))
+      if item.enter then redis.call('HSETNX', KEYS[item.enter[1]], item.enter[2], item.id) end
       public = item.target
     end
     if tonumber(unrenderable or '0') <= item.target then

@@ -61,6 +61,9 @@ class ShowScript:
             "ops": ops,
             "places": [indexes.place(month_key(one.listing, one.kind, one.month)) for one in places],
         }
+        slot = shown.revision.translation_slot if shown is not None else None
+        if slot is not None and shown is not None and shown.item.shown != plan.item.public:
+            asked["enter"] = indexes.place(keys.translation_set(slot[0])), slot[1]
         if after is not None and after.months != plan.item.months:
             asked["months"] = f"{after.months.published} {after.months.released}"
         return asked, places

@@ -183,6 +183,7 @@ def _run(server_url: str, examples: int, steps: int) -> None:
     run_state_machine_as_test(TwoRenders, settings=chosen)
 
 
+@pytest.mark.timeout(600)  # hypothesis runs a failing example again and again, to make it smaller
 def test_invariants_hold_in_every_order_of_two_renders(server_url: str) -> None:
     _run(server_url, examples=8, steps=25)
 

@@ -281,14 +281,17 @@ async def test_where_the_newest_revision_cannot_be_rendered_the_batch_shows_the_
     a = await press.newsroom.publish("a", title="Good")
     await press.newsroom.publish("a", title="Better", translation_set="opening")
     await press.newsroom.publish("a", title=BROKEN_TITLE, translation_set=None)
+    b = await press.newsroom.publish("b", lang="ru", translation_set="opening")
 
     await replica.begin(await press.take())
     await replica.finish()
 
     item = await item_of(press, a)
     assert "Better" in press.text(a.path)
+    assert (a.path in press.text(b.path), b.path in press.text(a.path)) == (True, True)
     assert (item.shown, item.public, item.unrenderable, item.state) == (2, 2, 3, "published")
-    assert [event for _, event in await press.announced()] == [f"{a.item.id}-1", f"{a.item.id}-2"]
+    told = [event for _, event in await press.announced()]
+    assert told == [f"{a.item.id}-1", f"{a.item.id}-2", f"{b.item.id}-1"]
     assert [letter["reason"][:15] for letter in await press.dead_letters()] == ["UndefinedError:"]
 
 
