@@ -53,7 +53,7 @@ class Janitor:
         removed = 0
         while floor is not None:
             count = await self._trim(
-                [self._retention.stream, keys.TRIMMED],
+                [self._retention.stream, keys.TRIMMED, keys.ACKNOWLEDGED],
                 {"most": _TRIM_AT_ONCE, "keep_ms": keep_ms, "floor": floor, "groups": self._retention.groups},
             )
             removed += count

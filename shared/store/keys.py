@@ -35,10 +35,17 @@ REBUILD = "{site}:rebuild"
 """Hash: who asked last that the site be written anew, and how far render has come with it."""
 TRIMMED = "{site}:trimmed"
 """Hash, stream name to the id of the last entry that was trimmed from it."""
+ACKNOWLEDGED = "{site}:acknowledged"
+"""Hash, `acknowledged_by` to the id up to which that group has acknowledged every entry: where a lost one goes on."""
 REPLICATION_MARK = "{site}:replication-mark"
 """Written so that there is something to wait for, until replicas have it and with it all that was written before."""
 SHARDS = "{site}:shards"
 """How many delivery shards there are; fixed at the first start."""
+
+
+def acknowledged_by(stream: str, group: str) -> str:
+    """Return the field of `ACKNOWLEDGED` for one group."""
+    return f"{stream} {group}"
 
 
 def item(item_id: ItemId) -> str:

@@ -9,6 +9,8 @@ local letter = {}
 for place = 1, #found[1][2], 2 do letter[found[1][2][place]] = found[1][2][place + 1] end
 local fields = cjson.decode(letter.fields or '[]')
 if letter.stream ~= KEYS[1] or #fields == 0 then return 0 end
+-- Only an entry that is marked may be announced again.
+fields[#fields + 1], fields[#fields + 2] = 'replay', '1'
 redis.call('XADD', KEYS[1], '*', unpack(fields))
 redis.call('XDEL', KEYS[2], id)
 return 1

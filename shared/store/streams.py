@@ -1,10 +1,10 @@
 """
 Consume a Redis stream so that nothing is lost: the only file that knows FastStream.
 
-FastStream reads and runs the handler; what it leaves to its user stands here. A group begins at the first entry.
-Entries that a dead or failing consumer left behind are claimed again after `claim_after`, one at a time, so that one
-that kills its handler takes no neighbours with it; the claim on entries in hand is renewed. One that keeps failing is
-buried. A subscriber that has stopped takes the process with it, because nothing else would ever start it again.
+FastStream reads new entries and runs the handler; the rest stands here. A dead or failing consumer leaves entries
+behind, and after `claim_after` another consumer claims them: entries delivered once as a batch, the others alone, so
+that an entry that kills its handler takes no neighbours with it. The claim on entries in hand is renewed. An entry that
+keeps failing is buried. A consumer that has stopped ends the process, because nothing else would start it again.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,12 +22,12 @@ from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.configs.state import RedisConnectionState
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.typing import StreamIdT
 
-from shared.model.clock import span_ms
 from shared.model.errors import Unavailable
 from shared.runtime.background import GRACE_SECONDS, cancelled
+from shared.store.consumer_group import AbandonedEntry, ConsumerGroup
 from shared.store.redis_client import connect
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ log = structlog.get_logger()
 MAX_DELIVERIES = 5
 # BLOCK of XREADGROUP; new entries wake it at once. Must stay below the client's socket timeout.
 _BLOCK_MS = 2000
+_LOOK_FOR_ABANDONED_SECONDS = 0.5
 _NO_SUCH_GROUP_EXIT = 70
 
 # What is wrong outside of us and passes: such a batch is tried again where it is, and never buried for it.
@@ -79,8 +80,12 @@ class StreamConsumer:
         self._handle = handle
         self._bury = bury
         self._claim_after = claim_after
+        self._batch_size = batch_size
         self._stopping = False
-        self._redis: Redis = connect(redis_url)
+        self._claiming = asyncio.Lock()
+        # Entries may hold bytes that are no text.
+        self._redis: Redis = connect(redis_url, decode_responses=False)
+        self._members = ConsumerGroup(self._redis, stream, group, self._name)
         self._broker = _Broker(
             redis_url,
             parser=_raw_parser,
@@ -88,61 +93,49 @@ class StreamConsumer:
             graceful_timeout=GRACE_SECONDS,
             logger=logging.getLogger(__name__),
         )
-        self._subscribers = self._subscribe(batch_size)
+        self._subscriber = self._subscribe()
+        self._claimer: asyncio.Task[None] | None = None
 
-    def _subscribe(self, batch_size: int) -> tuple[Any, Any]:  # Any: FastStream's subscriber types are not exported
-        fresh = self._broker.subscriber(
+    def _subscribe(self) -> Any:  # Any: FastStream's subscriber types are not exported
+        subscriber = self._broker.subscriber(
             stream=StreamSub(
                 self._stream,
                 group=self._group,
                 consumer=self._name,
                 batch=True,
-                max_records=batch_size,
+                max_records=self._batch_size,
                 polling_interval=_BLOCK_MS,
             ),
             ack_policy=AckPolicy.MANUAL,
         )
-        # A subscriber with min_idle_time only claims, one entry at a time; it never reads new ones.
-        abandoned = self._broker.subscriber(
-            stream=StreamSub(
-                self._stream,
-                group=self._group,
-                consumer=self._name,
-                min_idle_time=span_ms(self._claim_after),
-                polling_interval=500,
-            ),
-            ack_policy=AckPolicy.MANUAL,
-        )
-        fresh(self._on_fresh)
-        abandoned(self._on_abandoned)
-        return fresh, abandoned
+        subscriber(self._on_fresh)
+        return subscriber
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Consume while the block runs; leaving it waits for the batch in hand, up to the grace."""
-        await self._ensure_group()
+        """Consume while the block runs; leaving it waits for the batches in hand, up to the grace."""
+        await self._members.ensure()
         await self._broker.start()
+        self._claimer = asyncio.create_task(self._claim_abandoned())
         watchdog = asyncio.create_task(self._watch())
         try:
             yield
         finally:
             self._stopping = True
             await cancelled(watchdog)
-            await self._broker.stop()
+            await asyncio.gather(self._broker.stop(), self._stop_claiming(self._claimer))
             await self._redis.aclose()
+
+    async def _stop_claiming(self, claimer: asyncio.Task[None]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS), self._claiming:
+                pass
+        await cancelled(claimer)
 
     @property
     def healthy(self) -> bool:
-        """Whether both subscribers are at work."""
-        return all(subscriber.running for subscriber in self._subscribers)
-
-    async def _ensure_group(self) -> None:
-        # At 0, not at FastStream's `$`: what was published before our first start is ours too.
-        try:
-            await self._redis.xgroup_create(self._stream, self._group, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+        """Whether new entries and abandoned ones are taken."""
+        return self._subscriber.running and self._claimer is not None and not self._claimer.done()
 
     async def _watch(self) -> None:
         while True:
@@ -154,18 +147,42 @@ class StreamConsumer:
     async def _on_fresh(self, entries: Any) -> None:  # Any: FastStream must not validate what our decoder made
         await self._work(entries)
 
-    async def _on_abandoned(self, entries: Any) -> None:  # Any: see _on_fresh
-        for entry in entries:
-            deliveries = await self._deliveries(entry)
-            if deliveries > MAX_DELIVERIES:
-                log.error("entry.buried", stream=self._stream, entry=entry.id, deliveries=deliveries)
-                await self._bury(entry, f"given up after {deliveries - 1} deliveries")
-            elif deliveries:
+    async def _claim_abandoned(self) -> None:
+        """Work what dead or failing consumers left behind, until told to stop."""
+        found = False
+        while not self._stopping:
+            try:
+                async with self._claiming:
+                    found = await self._work_abandoned()
+            except _PASSING as error:
+                found = False
+                log.warning("stream.unclaimed", stream=self._stream, group=self._group, reason=repr(error))
+            if not found:
+                await asyncio.sleep(_LOOK_FOR_ABANDONED_SECONDS)
+
+    async def _work_abandoned(self) -> bool:
+        """Claim and work up to one batch of abandoned entries; return whether there were any."""
+        abandoned = await self._members.abandoned(self._claim_after, self._batch_size)
+        delivered_once = [one.id for one in abandoned if one.deliveries <= 1]
+        if entries := await self._claim(delivered_once):
+            log.warning("entries.claimed", stream=self._stream, group=self._group, entries=len(entries))
+            await self._work(entries)
+        for one in abandoned:
+            if one.deliveries > 1 and not self._stopping:
+                await self._work_suspect(one)
+        return bool(abandoned)
+
+    async def _work_suspect(self, suspect: AbandonedEntry) -> None:
+        """Work an entry alone that was delivered more than once: it may be what ended its consumers."""
+        for entry in await self._claim([suspect.id]):
+            if suspect.deliveries >= MAX_DELIVERIES:
+                log.error("entry.buried", stream=self._stream, entry=entry.id, deliveries=suspect.deliveries)
+                await self._bury(entry, f"given up after {suspect.deliveries} deliveries")
+            else:
                 await self._work([entry])
 
-    async def _deliveries(self, entry: Entry) -> int:
-        pending = await self._redis.xpending_range(self._stream, self._group, entry.id, entry.id, 1)
-        return int(pending[0]["times_delivered"]) if pending else 0
+    async def _claim(self, ids: Sequence[StreamIdT]) -> list[Entry]:
+        return [_entry(*one) for one in await self._members.claim(ids, self._claim_after)]
 
     async def _work(self, entries: Sequence[Entry]) -> None:
         async with self._claims_renewed(entries):
@@ -206,7 +223,7 @@ class StreamConsumer:
         while True:
             await asyncio.sleep(self._claim_after.total_seconds() / 4)
             with contextlib.suppress(RedisError, OSError):
-                await self._redis.xclaim(self._stream, self._group, self._name, 0, ids, justid=True)
+                await self._members.renew(ids)
 
 
 class _Connection(RedisConnectionState):
@@ -234,19 +251,18 @@ class _Broker(RedisBroker):
 # Any in the two below: a message and a parser of FastStream, whose types differ between a batch and an entry.
 async def _raw_parser(raw: dict[str, Any], original: Callable[[Any], Awaitable[Any]]) -> Any:
     """Leave the entries as they are: FastStream's envelope costs 20 times what the work does."""
-    empty: Any = [] if raw["type"] == "bstream" else {b"__data__": b"null"}
-    message = await original({**raw, "data": empty})
+    message = await original({**raw, "data": []})
     message.raw_message = raw
     return message
 
 
 async def _raw_decoder(message: Any) -> list[Entry]:
     raw = message.raw_message
-    bodies = raw["data"] if raw["type"] == "bstream" else [raw["data"]]
-    return [
-        Entry(entry_id.decode(), {_text(name): _text(value) for name, value in fields.items()})
-        for entry_id, fields in zip(raw["message_ids"], bodies, strict=True)
-    ]
+    return [_entry(entry_id, fields) for entry_id, fields in zip(raw["message_ids"], raw["data"], strict=True)]
+
+
+def _entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+    return Entry(entry_id.decode(), {_text(name): _text(value) for name, value in fields.items()})
 
 
 def _text(raw: bytes) -> str:

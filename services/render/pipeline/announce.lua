@@ -7,8 +7,10 @@
 --      revisions_kept (of how many of an item's revisions receipts are kept),
 --      announcements: entry (its id), revision, previous (the revision of the item's event before this one), told
 --      (JSON list {name, value, ...} or an empty one), reason (why it was given up or ''), files (that show the
---      revision: JSON or '')
+--      revision: JSON or ''), replay (whether it was given up before and is put back)
 -- Returns how many entries were announced. An entry that is not pending any more was announced by someone else.
+-- An entry whose turn has passed was announced or given up before, and comes again because the consumer group was lost:
+-- it is only acknowledged. A replay alone is announced after its turn, and removed, so that nobody can read it again.
 local announced_now = 0
 
 local function append(receipts, revision, told)
@@ -59,28 +61,36 @@ local function write_receipt(receipts, revision, files)
   forget_old(receipts)
 end
 
+local function announce(item, rendered, receipts, one)
+  local announced = redis.call('HGET', item, 'announced') or '0'
+  redis.call('HSET', rendered, one.previous, cjson.encode({one.revision, one.told}))
+  while true do
+    local waiting = redis.call('HGET', rendered, announced)
+    if not waiting then break end
+    redis.call('HDEL', rendered, announced)
+    local next = cjson.decode(waiting)
+    append(receipts, next[1], next[2])
+    announced = next[1]
+    redis.call('HSET', item, 'announced', announced)
+  end
+end
+
 for place, one in ipairs(argument.announcements) do
   local item, rendered, receipts = KEYS[1 + 3 * place], KEYS[2 + 3 * place], KEYS[3 + 3 * place]
-  local revision, previous = one.revision, one.previous
   if redis.call('XACK', KEYS[1], argument.group, one.entry) == 1 then
-    if one.reason ~= '' then bury(one.entry, one.reason) else drop_left(item, revision) end
-    if one.files ~= '' then write_receipt(receipts, revision, one.files) end
-    local announced = redis.call('HGET', item, 'announced') or '0'
-    if tonumber(previous) < tonumber(announced) then
-      append(receipts, revision, one.told)  -- it was given up and is replayed: its turn has passed
-    else
-      redis.call('HSET', rendered, previous, cjson.encode({revision, one.told}))
+    if one.reason == '' then drop_left(item, one.revision) end
+    local has_passed = tonumber(one.previous) < tonumber(redis.call('HGET', item, 'announced') or '0')
+    if one.replay or not has_passed then
+      if one.reason ~= '' then bury(one.entry, one.reason) end
+      if one.files ~= '' then write_receipt(receipts, one.revision, one.files) end
+      if has_passed then
+        append(receipts, one.revision, one.told)
+      else
+        announce(item, rendered, receipts, one)
+      end
+      redis.call('PEXPIRE', receipts, argument.receipts_kept_ms)
     end
-    while true do
-      local waiting = redis.call('HGET', rendered, announced)
-      if not waiting then break end
-      redis.call('HDEL', rendered, announced)
-      local next = cjson.decode(waiting)
-      append(receipts, next[1], next[2])
-      announced = next[1]
-      redis.call('HSET', item, 'announced', announced)
-    end
-    redis.call('PEXPIRE', receipts, argument.receipts_kept_ms)
+    if one.replay then redis.call('XDEL', KEYS[1], one.entry) end
   end
 end
 return announced_now

@@ -143,7 +143,7 @@ class Announcer:
         return int(await self._script(script_keys, argument))
 
 
-def _spelled(one: Announcement) -> Mapping[str, str]:
+def _spelled(one: Announcement) -> Mapping[str, object]:
     """Return the announcement as announce.lua reads it."""
     fields = one.told.to_fields() if one.told else {}
     return {
@@ -153,4 +153,5 @@ def _spelled(one: Announcement) -> Mapping[str, str]:
         "told": json.dumps([part for pair in fields.items() for part in pair], ensure_ascii=False),
         "reason": one.reason,
         "files": one.shown.to_json() if one.told else "",
+        "replay": "replay" in one.entry.fields,
     }

@@ -13,6 +13,7 @@ from shared.model.events import AnnouncedEvent, ItemEvent
 from shared.model.items import Withdrawal
 from shared.model.listings import Listing
 from shared.store import keys
+from shared.store.dead_letters import DeadLetters
 from shared.store.receipts import read_receipt
 from shared.store.streams import Entry
 from tests.render.newsroom import Press
@@ -96,10 +97,63 @@ async def test_a_buried_event_that_is_replayed_is_announced_though_its_turn_has_
     announcer = Announcer(press.redis)
     await announcer.announce([Announcement(first.entry, first.event, None, "broken"), second])
 
-    await press.redis.xadd(keys.ITEMS_STREAM, first.entry.fields)  # type: ignore[arg-type]
+    await replay_every_letter(press)
     await announcer.announce([_told(entry) for entry in await press.take()])
 
     assert await revisions_announced(press) == [2, 1]
+
+
+async def test_a_lost_consumer_group_repeats_no_announcement_burial_or_receipt(press: Press) -> None:
+    first, second, third = await announcements(press, 3)
+    announcer = Announcer(press.redis)
+    await announcer.announce([first, Announcement(second.entry, second.event, None, "broken"), third])
+    receipt = await read_receipt(press.redis, first.event.item_id, 1)
+
+    again = await take_all_again(press)
+    assert [one.event.revision for one in again] == [1, 2, 3]
+    assert await announcer.announce([again[2], Announcement(again[1].entry, again[1].event, None, "broken")]) == 0
+    assert await announcer.announce([again[0]]) == 0
+
+    assert await revisions_announced(press) == [1, 3]
+    assert len(await press.dead_letters()) == 1
+    assert await read_receipt(press.redis, first.event.item_id, 1) == receipt
+    assert (await press.redis.xpending(keys.ITEMS_STREAM, keys.RENDER_GROUP))["pending"] == 0
+
+
+async def test_a_lost_consumer_group_announces_what_nobody_had_announced(press: Press) -> None:
+    first, _, third = await announcements(press, 3)
+    announcer = Announcer(press.redis)
+    await announcer.announce([first, third])
+
+    await announcer.announce(await take_all_again(press))
+
+    assert await revisions_announced(press) == [1, 2, 3]
+
+
+async def test_a_lost_consumer_group_repeats_no_replay(press: Press) -> None:
+    (only,) = await announcements(press, 1)
+    announcer = Announcer(press.redis)
+    await announcer.announce([Announcement(only.entry, only.event, None, "broken")])
+    await replay_every_letter(press)
+    await announcer.announce([_told(entry) for entry in await press.take()])
+    assert await revisions_announced(press) == [1]
+
+    await announcer.announce(await take_all_again(press))
+
+    assert await revisions_announced(press) == [1]
+
+
+async def replay_every_letter(press: Press) -> None:
+    letters = DeadLetters(press.redis)
+    for letter in await letters.newest(10):
+        assert await letters.replay(letter.id)
+
+
+async def take_all_again(press: Press) -> list[Announcement]:
+    """Lose the consumer group, make it anew at the first entry, and take everything that is there."""
+    await press.redis.xgroup_destroy(keys.ITEMS_STREAM, keys.RENDER_GROUP)
+    await press.redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0")
+    return [_told(entry) for entry in await press.take()]
 
 
 async def test_a_revision_that_waits_for_an_earlier_one_has_a_receipt_without_a_place_in_the_log(press: Press) -> None:

@@ -11,6 +11,7 @@ from shared.model.errors import Unavailable
 from shared.store import keys
 from shared.store.dead_letters import DeadLetters
 from shared.store.janitor import Janitor, Retention
+from shared.store.redis_client import connect
 from shared.store.streams import MAX_DELIVERIES, Entry, StreamConsumer
 from tests.waiting import eventually
 
@@ -79,6 +80,77 @@ async def test_what_a_dead_consumer_left_is_claimed(store_url: str, redis: Redis
 
     assert sorted(handler.done) == ["a", "b", "c"]
     assert await pending(redis) == 0
+
+
+async def test_what_a_dead_consumer_left_is_claimed_in_batches(store_url: str, redis: Redis) -> None:
+    await redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    await publish(redis, *map(str, range(250)))
+    await redis.xreadgroup(GROUP, "dead", {STREAM: ">"}, count=250)
+    handler = Handler(redis)
+
+    async with a_consumer(store_url, redis, handler).running():
+        await eventually(lambda: len(handler.done) == 250, "the abandoned entries")
+
+    assert handler.batches == [100, 100, 50]
+    assert handler.done == [str(number) for number in range(250)]
+
+
+async def test_what_was_delivered_twice_is_claimed_alone(store_url: str, redis: Redis) -> None:
+    await redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    ids = await publish(redis, "once", "twice", "thrice", "once more")
+    await redis.xreadgroup(GROUP, "dead", {STREAM: ">"})
+    for taken_again in (ids[1], ids[2], ids[2]):
+        await redis.xclaim(STREAM, GROUP, "dead too", 0, [taken_again])
+    handler = Handler(redis)
+
+    async with a_consumer(store_url, redis, handler).running():
+        await eventually(lambda: len(handler.done) == 4, "the abandoned entries")
+
+    assert handler.done == ["once", "once more", "twice", "thrice"]
+    assert handler.batches == [2, 1, 1]
+
+
+async def test_an_abandoned_entry_may_hold_bytes_that_are_no_text(store_url: str, redis: Redis) -> None:
+    await redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    await redis.xadd(STREAM, {"name": b"\xff"})
+    async with connect(store_url, decode_responses=False) as dead:
+        await dead.xreadgroup(GROUP, "dead", {STREAM: ">"})
+    handler = Handler(redis)
+
+    async with a_consumer(store_url, redis, handler).running():
+        await eventually(lambda: len(handler.done) == 1, "the abandoned entry")
+
+    assert handler.done == ["\ufffd"]
+
+
+async def test_a_lost_group_goes_on_where_it_was(store_url: str, redis: Redis) -> None:
+    handler = Handler(redis)
+    await publish(redis, "a", "b")
+    async with a_consumer(store_url, redis, handler).running():
+        await eventually(lambda: len(handler.done) == 2, "what was there")
+    await Janitor(redis, Retention(STREAM, (GROUP,), timedelta(days=1))).tidy()
+
+    await redis.xgroup_destroy(STREAM, GROUP)
+    await publish(redis, "c")
+    async with a_consumer(store_url, redis, handler).running():
+        await eventually(lambda: "c" in handler.done, "what came since")
+
+    assert handler.done == ["a", "b", "c"]
+
+
+async def test_a_lost_group_takes_again_what_was_not_acknowledged(store_url: str, redis: Redis) -> None:
+    await redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    ids = await publish(redis, "a", "b", "c")
+    await redis.xreadgroup(GROUP, "worker", {STREAM: ">"})
+    await redis.xack(STREAM, GROUP, ids[0], ids[2])
+    await Janitor(redis, Retention(STREAM, (GROUP,), timedelta(days=1))).tidy()
+    handler = Handler(redis)
+
+    await redis.xgroup_destroy(STREAM, GROUP)
+    async with a_consumer(store_url, redis, handler).running():
+        await eventually(lambda: "c" in handler.done, "the rest")
+
+    assert handler.done == ["b", "c"]
 
 
 async def test_one_bad_entry_is_buried_alone_with_its_reason(store_url: str, redis: Redis) -> None:
