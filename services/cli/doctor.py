@@ -31,6 +31,7 @@ _OLDEST_VERSION = (7, 0)
 # Receivers of webhooks refuse a signature that is 5 minutes off. Every time service keeps clocks within 2 seconds.
 _CLOCKS_APART_SECONDS = 2
 _SHORTEST_KEY = 32
+_PAGE_BYTES = 16_384
 # Cloud providers hand credentials to every process of the machine that asks here.
 _METADATA = IPv4Address("169.254.169.254")
 _LOOPBACK = IPv4Address("127.0.0.1")
@@ -100,12 +101,19 @@ def _output(folder: Path) -> Iterable[Finding]:
 
 def _locks(folder: Path) -> Finding:
     """Take one lock twice. Replicas of render rely on flock, and some network file systems only pretend to have it."""
-    with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=folder) as first, Path(first.name).open() as second:
-        fcntl.flock(first, fcntl.LOCK_EX)
-        try:
-            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return Finding("output", "ok", f"{folder} takes files and keeps locks")
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=folder) as first, Path(first.name).open() as second:
+            first.write(bytes(_PAGE_BYTES))
+            first.flush()
+            os.fsync(first.fileno())
+            fcntl.flock(first, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Finding("output", "ok", f"{folder} takes files and keeps locks")
+    except OSError as error:
+        todo = "make room or mend the volume: until then pages wait, and render goes on by itself"
+        return Finding("output", "trouble", f"{folder} takes no files: {error.strerror}", todo)
     todo = "use a file system with real locks (local disk, NFSv4, CephFS), or a single replica of render"
     return Finding("output", "trouble", f"{folder} gives one lock to two", todo)
 
@@ -162,6 +170,7 @@ def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
             yield finding(service, f"{waiting[service]} entries of {stream} wait")
         else:
             yield Finding(service, "warning", f"has never read {stream}", f"start it: clarion serve {service}")
+    yield finding("pages", "render can write them")
     yield finding("deliveries", f"{queue.waiting} wait")
     yield finding("endpoints", f"{queue.endpoints['active']} active")
     # A dead letter is kept for 30 days, whether somebody has looked at it or not: so it is a warning here.

@@ -38,7 +38,10 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             settings.redis_url,
             keys.ITEMS_STREAM,
             keys.RENDER_GROUP,
-            shown_once_replicated(parts.consumer.on_item_events, Replication(redis, settings.wait_replicas)),
+            shown_once_replicated(
+                parts.volume_trouble.watching(parts.consumer.on_item_events),
+                Replication(redis, settings.wait_replicas),
+            ),
             parts.consumer.bury,
             claim_after=settings.claim_after,
         )
@@ -51,7 +54,11 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         async def backlog() -> UnshownNumbers:
             return await unshown_numbers(redis, to_ms(await store_now(redis)))
 
-        app.include_router(health_router(ready, StoreWatch(redis), settings.output_dir, backlog=backlog))
+        trouble = parts.volume_trouble
+        watch = StoreWatch(redis)
+        app.include_router(
+            health_router(ready, watch, settings.output_dir, backlog=backlog, trouble=lambda: trouble.reason)
+        )
         for router in (previews, *parts.routes):
             app.include_router(router)
         retention = Retention(keys.ITEMS_STREAM, (keys.RENDER_GROUP,), settings.items_retention)

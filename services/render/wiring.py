@@ -28,6 +28,7 @@ from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.show_script import ShowScript
 from services.render.pipeline.showing import ItemShower
 from services.render.pipeline.veto import Veto
+from services.render.pipeline.volume_trouble import VolumeTrouble
 from services.render.rebuild.preparation import Preparation
 from services.render.rebuild.rebuild import Rebuild
 from services.render.search.api import search_router
@@ -60,6 +61,7 @@ class Rendering:
     """The render service over one folder."""
 
     consumer: ItemEventConsumer
+    volume_trouble: VolumeTrouble
     rebuild: Rebuild
     ticker: Ticker
     search: Search
@@ -165,6 +167,7 @@ def assemble(
     )
     return Rendering(
         consumer=consumer,
+        volume_trouble=VolumeTrouble(redis, consumer),
         rebuild=Rebuild(
             redis,
             edition,

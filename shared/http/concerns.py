@@ -115,6 +115,16 @@ CONCERNS: tuple[Concern[StoreNumbers], ...] = (
         todo="look at the log of render, and at clarion dead-letters: an event that was given up shows nothing",
     ),
     Concern(
+        name="OutputRefusesFiles",
+        subject="pages",
+        severity="page",
+        metric="clarion_output_refuses_files",
+        measure=lambda numbers: numbers.output_refuses_files,
+        threshold="== 1",
+        problem="The volume that holds the site takes no files: new pages wait, and withdrawn ones are removed.",
+        todo="make room on the volume, or mend it: render goes on by itself",
+    ),
+    Concern(
         name="AnnouncementsLate",
         subject="notify",
         severity="page",

@@ -28,9 +28,12 @@ def health_router(
     output_dir: Path | None = None,
     *,
     backlog: Callable[[], Awaitable[UnshownNumbers]] | None = None,
+    trouble: Callable[[], str] = lambda: "",
 ) -> APIRouter:
     """
-    Return `/healthz`, `/readyz` (503 until `ready` says yes) and `/metrics`.
+    Return `/healthz`, `/readyz` and `/metrics`.
+
+    `/readyz` answers 503 until `ready` says yes, and with the words of `trouble` while there is one.
 
     `/readyz` tells of the `backlog` too, and is ready in spite of one: the pages can be read. Each `/metrics` reads the
     numbers of the store, and of the disk that holds `output_dir`.
@@ -44,9 +47,10 @@ def health_router(
 
     @router.get("/readyz")
     async def readyz(response: Response) -> dict[str, str | int | float]:
-        if not await ready():
+        reason = trouble()
+        if reason or not await ready():
             response.status_code = 503
-            return {"status": "not ready"}
+            return {"status": "not ready", **({"reason": reason} if reason else {})}
         if backlog is None:
             return {"status": "ready"}
         unshown = await backlog()

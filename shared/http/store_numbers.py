@@ -85,6 +85,8 @@ class StoreNumbers:
     queue: QueueNumbers
     dead_letters: int
     """Events given up. Deliveries given up are in `queue`."""
+    output_refuses_files: bool = False
+    """Whether a render says that the volume which holds the site takes no files."""
 
 
 class StoreWatch:
@@ -100,7 +102,8 @@ class StoreWatch:
         pipe.time()
         pipe.xlen(keys.DEAD_LETTERS)
         pipe.get(keys.SHARDS)
-        (seconds, microseconds), dead_letters, shards = await pipe.execute()
+        pipe.exists(keys.OUTPUT_TROUBLE)
+        (seconds, microseconds), dead_letters, shards, refuses = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         infos, groups, unshown, queue = await asyncio.gather(
             on_masters(self._redis, "INFO"),
@@ -108,7 +111,8 @@ class StoreWatch:
             unshown_numbers(self._redis, now_ms),
             self._queue(int(shards or 0), now_ms),
         )
-        return StoreNumbers(_worst([_server(info) for info in infos]), groups, unshown, queue, int(dead_letters))
+        server = _worst([_server(info) for info in infos])
+        return StoreNumbers(server, groups, unshown, queue, int(dead_letters), bool(refuses))
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:
         found: list[GroupNumbers] = []

@@ -25,7 +25,7 @@ from pydantic import (
 from shared.model.errors import FieldError, Invalid, UnusableSiteFile
 from shared.model.kinds.kind import SectionKind
 from shared.model.kinds.section_kinds import SECTION_KINDS
-from shared.model.urls import RESERVED_SEGMENTS
+from shared.model.urls import MAX_SEGMENT_CHARS, RESERVED_SEGMENTS
 
 Words = Mapping[str, str]
 """A text per language."""
@@ -58,6 +58,8 @@ class Section(_Table):
     @classmethod
     def _well_formed(cls, value: str) -> str:
         for segment in value.split("/"):
+            if len(segment) > MAX_SEGMENT_CHARS:
+                raise ValueError(f'"{segment}" is longer than {MAX_SEGMENT_CHARS} characters')
             if not _SEGMENT.fullmatch(segment) or segment in RESERVED_SEGMENTS:
                 raise ValueError(f'"{segment}" cannot stand in a section path: use a-z, 0-9 and -, no reserved word')
         return value

@@ -17,11 +17,16 @@ FEED_CONTENT_TYPES: Mapping[str, str] = {
 """What notify pushes each format of feeds as, by the format's name."""
 
 RSSCLOUD_PATH = "/rsscloud/pleaseNotify"
-RESERVED_SEGMENTS = frozenset({"tags", "search", "page"})
+INDEX_FILE = "index.html"
+"""The file that holds what is read at a path that ends with a slash."""
+RESERVED_SEGMENTS = frozenset({"tags", "search", "page", INDEX_FILE})
+"""Names of files and folders of ours beside pages of items and sections and standing pages; feeds have theirs."""
 FRAGMENTS = "/_fragments"
 """Where pieces of pages lie that are composed when served; a language tag never begins with an underscore."""
 
 MAX_PATH_CHARS = 512
+# A file system takes 255 bytes for one name; an address that is taken gets a number behind it.
+MAX_SEGMENT_CHARS = 200
 # A title of many words makes a long address; 80 characters keep what a reader recognises.
 _MAX_SLUG_FROM_TITLE = 80
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -31,9 +36,21 @@ def slug_problem(slug: str) -> str | None:
     """Return what is wrong with a chosen slug, or None."""
     if not _SLUG.fullmatch(slug) or ".." in slug:
         return "use lower-case letters a-z, digits, '.' and '-', beginning and ending with a letter or digit"
-    if slug.isdigit() or slug in RESERVED_SEGMENTS or slug.startswith("feed."):
+    if len(slug) > MAX_SEGMENT_CHARS:
+        return f"use at most {MAX_SEGMENT_CHARS} characters"
+    if slug.isdigit() or is_reserved(slug):
         return f'"{slug}" is reserved'
     return None
+
+
+def is_reserved(segment: str) -> bool:
+    """Whether a file or folder of ours has the name."""
+    return segment in RESERVED_SEGMENTS or segment.startswith("feed.")
+
+
+def last_segment(path: str) -> str:
+    """Return the slug of an item's path."""
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def slug_from_title(title: str) -> str:

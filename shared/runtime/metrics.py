@@ -54,6 +54,10 @@ deliveries_overdue_seconds = Gauge(
     "clarion_deliveries_overdue_seconds", "For how long the first endpoint that is due has been due."
 )
 endpoints = Gauge("clarion_endpoints", "Subscriptions, by state.", ["state"])
+output_refuses_files = Gauge(
+    "clarion_output_refuses_files",
+    "Whether the volume that holds the site takes no files (1), so that pages wait, or takes them (0).",
+)
 store_memory_bytes = Gauge("clarion_store_memory_bytes", "Memory that the store uses.")
 store_memory_limit_bytes = Gauge("clarion_store_memory_limit_bytes", "Memory that the store may use; 0 for no limit.")
 store_append_only = Gauge("clarion_store_append_only", "Whether the store writes an append-only file (1) or not (0).")

@@ -208,8 +208,24 @@ class StreamConsumer:
                 return await self._handle(entries)
             except _PASSING as error:
                 log.warning("batch.waiting", stream=self._stream, entries=len(entries), reason=repr(error))
+                if isinstance(error, OSError) and len(entries) > 1:
+                    entries = await self._singly(entries)
+                    if not entries:
+                        return None
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5)
+
+    async def _singly(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Handle each entry alone while a disk takes little or nothing; return those that have to wait."""
+        waiting = []
+        for entry in entries:
+            try:
+                await self._handle([entry])
+            except _PASSING:
+                waiting.append(entry)
+            except Exception:
+                log.exception("entry.failed", stream=self._stream, entry=entry.id)
+        return waiting
 
     @contextlib.asynccontextmanager
     async def _claims_renewed(self, entries: Sequence[Entry]) -> AsyncIterator[None]:

@@ -35,6 +35,15 @@ async def test_what_is_well_needs_nothing_done_and_what_is_not_does(
     assert [finding for finding in findings if bool(finding.todo) == (finding.verdict == "ok")] == []
 
 
+async def test_a_render_that_can_write_no_files_is_named(redis: Redis, store_url: str, tmp_path: Path) -> None:
+    await redis.set(keys.OUTPUT_TROUBLE, "the output volume takes no files: No space left on device")
+
+    finding = _of(await examine(_settings(tmp_path, store_url), redis), "pages")
+
+    assert finding.verdict == "trouble"
+    assert "takes no files" in finding.found
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

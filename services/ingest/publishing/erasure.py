@@ -22,13 +22,13 @@ from services.ingest.contract.answers import Erasure
 from services.ingest.publishing.idempotency import IdempotencyKeys
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.rules import Actor
-from services.ingest.publishing.stream_walk import walk
 from shared.model.errors import NotFound, Unavailable
 from shared.model.ids import EventId, ItemId, event_id, item_id
 from shared.model.items import Item, Withdrawal
 from shared.store import keys
 from shared.store.item_store import ItemStore
 from shared.store.scripts import Script
+from shared.store.stream_walk import walk
 
 log = structlog.get_logger()
 

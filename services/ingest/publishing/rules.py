@@ -8,7 +8,7 @@ from shared.model.errors import Conflict, PreconditionFailed
 from shared.model.ids import ItemId
 from shared.model.items import Item, Revision, State
 from shared.model.site_file import Site
-from shared.model.urls import item_path, slug_from_title
+from shared.model.urls import is_reserved, item_path, last_segment, slug_from_title
 from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import AuditNote, NewEvent, Write
 
@@ -102,7 +102,9 @@ def wanted_path(found: ItemSnapshot, revision: Revision, site: Site) -> str:
     """
     slug = revision.slug
     if slug is None and found.item is not None and found.item.path is not None:
-        slug = found.item.path.rstrip("/").rpartition("/")[2]
+        kept = last_segment(found.item.path)
+        # Older releases took slugs that are reserved now.
+        slug = None if is_reserved(kept) else kept
     slug = slug or slug_from_title(revision.title)
     public = found.public
     if public is not None and public.path is not None and public.published_at == revision.published_at:

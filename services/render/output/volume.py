@@ -10,6 +10,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from services.render.output.files import is_of_a_name, naming
+from shared.model.urls import INDEX_FILE
+
 LockFamily = Literal["items", "lists", "rebuilds"]
 
 # Striped lock files: enough that two replicas seldom wait for one another by chance, few enough to keep for ever.
@@ -42,7 +45,7 @@ class Output:
 
     def file_of(self, path: str) -> Path:
         """Return the file that holds what is read at `path`."""
-        return self.root / (path.lstrip("/") + ("index.html" if path.endswith("/") else ""))
+        return self.root / (path.lstrip("/") + (INDEX_FILE if path.endswith("/") else ""))
 
     @contextlib.asynccontextmanager
     async def locked(self, family: LockFamily, paths: Iterable[str]) -> AsyncIterator[None]:
@@ -59,21 +62,25 @@ class Output:
         """Return the file's bytes, or None where there is none."""
         try:
             return self.file_of(path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except OSError as error:
+            if is_of_a_name(error):
+                return None
+            raise
 
     def write(self, path: str, content: bytes, mtime_ns: int | None) -> bool:
         """
         Put the file there whole, unless it is there already; return whether its bytes changed.
 
-        Without a time of its data it has the time when it was written.
+        Without a time of its data it has the time when it was written. Raises UnusableName, or OSError where the
+        volume takes no files.
         """
         target = self.file_of(path)
         if self.read(path) == content:
             if mtime_ns is not None and target.stat().st_mtime_ns != mtime_ns:
                 os.utime(target, ns=(mtime_ns, mtime_ns))
             return False
-        self._put(target, content, mtime_ns)
+        with naming(path):
+            self._put(target, content, mtime_ns)
         return True
 
     def _put(self, target: Path, content: bytes, mtime_ns: int | None = None) -> None:
@@ -106,8 +113,10 @@ class Output:
         target = self.file_of(path)
         try:
             target.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        except OSError as error:
+            if is_of_a_name(error):
+                return False
+            raise
         for folder in target.parents:
             if folder == self.root:
                 break
@@ -121,9 +130,11 @@ class Output:
         """Return the file's time in nanoseconds, or None where there is none."""
         try:
             # Asked hundreds of times for one publish, and a Path costs more than the question.
-            return os.stat(f"{self.root}{path}{'index.html' if path.endswith('/') else ''}").st_mtime_ns  # noqa: PTH116
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            return os.stat(f"{self.root}{path}{INDEX_FILE if path.endswith('/') else ''}").st_mtime_ns  # noqa: PTH116
+        except OSError as error:
+            if is_of_a_name(error):
+                return None
+            raise
 
     def built(self) -> str | None:
         """Return the fingerprint of the site and theme that the whole volume was last built with."""
@@ -166,7 +177,7 @@ class Output:
             prefix = "/" if place == "." else f"/{place}/"
             for name in sorted(names):
                 if not name.startswith("."):
-                    yield prefix + ("" if name == "index.html" else name)
+                    yield prefix + ("" if name == INDEX_FILE else name)
 
     def sweep_unfinished(self) -> int:
         """Take away what processes that are gone left unfinished, never what is being written; return how many."""

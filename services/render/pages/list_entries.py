@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.render.feeds.feed import FeedEntry, feed_entry_of
+from services.render.output.files import UnusableName
 from services.render.pages.edition import Edition
 from services.render.theme.view_models import Card
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
+from shared.model.urls import is_reserved, last_segment
 from shared.runtime.lru import Lru
 
 # 60 MB when full: a card and a feed entry take 30 kB for an item of 5 kB.
@@ -33,10 +35,17 @@ class ListEntryCache:
         self._kept: Lru[_CacheKey, ListEntry] = Lru(_KEPT)
 
     def of(self, item: PublicItem) -> ListEntry:
-        """Return the item's list entry. Raises whatever the item makes a template raise."""
+        """
+        Return the item's list entry.
+
+        Raises whatever the item makes a template raise, and UnusableName where another file has its page's place: older
+        releases took such slugs.
+        """
         key = (item.item.id, item.revision.number, item.path, item.released_at)
         found = self._kept.get(key)
         if found is None:
+            if is_reserved(last_segment(item.path)):
+                raise UnusableName(f"{item.path} is the place of another file")
             edition = self._edition
             found = ListEntry(
                 card=edition.theme.card(item),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from services.render.output.files import File, page_time_ns
+from services.render.output.files import File, UnusableName, page_time_ns
 from services.render.output.syncing import sync
 from services.render.output.volume import Output
 from services.render.output.written import Written
@@ -93,7 +93,14 @@ class PageWriter:
         rendered = self._items.file(translated)
         if isinstance(rendered, Exception):
             return rendered
-        self.put(rendered, written)
+        return self.fault_of_putting(rendered, written)
+
+    def fault_of_putting(self, file: File, written: Written) -> UnusableName | None:
+        """Put the file on the volume; return what is wrong with its name, if the volume cannot have such a name."""
+        try:
+            self.put(file, written)
+        except UnusableName as fault:
+            return fault
         return None
 
     async def write_lists(self, pages: Iterable[ListingPage | SitemapPart], written: Written) -> None:

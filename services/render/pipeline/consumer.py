@@ -118,6 +118,19 @@ class ItemEventConsumer:
         """Write the pages of events again, and announce nothing."""
         await self._render(await self._reader.read(entries))
 
+    async def remove_withdrawn(self, entries: Sequence[Entry]) -> None:
+        """
+        Remove the pages of items that the events withdraw, and announce nothing. It takes no room on the volume.
+
+        Lists may name such a page until they are written. A page that says why it was withdrawn has to wait.
+        """
+        plans = (await self._reader.read(entries)).plans(self._clock)
+        gone = [plan for plan in plans if plan.after is not None and not plan.after.has_page]
+        written = Written()
+        showings = await self._shower.show(gone, written)
+        await self._writer.remove_left({item_id: one.left_pages for item_id, one in showings.items()}, written)
+        await self._purge.tell(written.changed)
+
     async def bury(self, entry: Entry, reason: str) -> None:
         """Move an entry to the dead letters; the item's later events do not wait for it."""
         event = event_of(entry)

@@ -9,7 +9,7 @@ until lists without it are written, the old page is removed and the event is ann
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from services.render.output.files import File
+from services.render.output.files import File, UnusableName
 from services.render.output.written import Written
 from services.render.pages.chunks import chunks_of
 from services.render.pages.items import ItemPages
@@ -58,31 +58,40 @@ class ItemShower:
         """Write the items' pages and show them; return what has become of each that is still in the store."""
         showings: dict[ItemId, Showing] = {}
         for chunk in chunks_of(plans, _AT_ONCE):
-            waiting = chunk
+            waiting, faults = chunk, dict[ItemId, UnusableName]()
             while waiting:
-                rendered = await self._rendered(waiting)
+                rendered = await self._rendered(waiting, faults)
                 async with self._writer.locked({path for one in rendered for path in one.plan.paths}):
-                    shown = await self._write_and_show(rendered, written)
+                    shown, faults = await self._write_and_show(rendered, written)
                 showings.update(shown)
-                waiting = await self._planned_again([one.plan for one in rendered if one.plan.item.id not in shown])
+                plans = [one.plan for one in rendered if one.plan.item.id not in shown]
+                moved = [plan for plan in plans if plan.item.id not in faults]
+                waiting = [*(plan for plan in plans if plan.item.id in faults), *await self._planned_again(moved)]
         return showings
 
-    async def _rendered(self, plans: Sequence[ShowingPlan]) -> Sequence[_RenderedPlan]:
-        """Render the pages with no lock held. A revision that cannot be rendered is vetoed, and the next one taken."""
+    async def _rendered(
+        self, plans: Sequence[ShowingPlan], faults: Mapping[ItemId, UnusableName]
+    ) -> Sequence[_RenderedPlan]:
+        """
+        Render the pages with no lock held.
+
+        A revision that cannot be rendered, or whose file could not be made (`faults`), is vetoed, and the next one
+        taken.
+        """
         ready: list[_RenderedPlan] = []
         while plans:
             pages = await self._items.translated([page for _, page in (plan.pages for plan in plans) if page])
             failed = []
             for plan in plans:
                 page = pages.get(plan.item.id)
-                file = self._items.file(page) if page is not None else None
+                file = faults.get(plan.item.id) or (self._items.file(page) if page is not None else None)
                 if not isinstance(file, Exception):
                     ready.append(_RenderedPlan(plan, file, page.translations if page is not None else ()))
                 elif plan.targets:
                     failed.append(await self._vetoed(plan, file))
                 elif page is not None:
                     ready.append(_RenderedPlan(await self._kept(plan, page.item, file)))
-            plans = failed
+            plans, faults = failed, {}
         return ready
 
     async def _vetoed(self, plan: ShowingPlan, fault: Exception) -> ShowingPlan:
@@ -97,22 +106,30 @@ class ItemShower:
             plan if self._writer.stands(shown) else replace(plan, faults={**plan.faults, shown.revision.number: reason})
         )
 
-    async def _write_and_show(self, rendered: Sequence[_RenderedPlan], written: Written) -> Mapping[ItemId, Showing]:
-        """Write pages and show their items, with the pages' locks held; leave out what others have shown meanwhile."""
+    async def _write_and_show(
+        self, rendered: Sequence[_RenderedPlan], written: Written
+    ) -> tuple[Mapping[ItemId, Showing], dict[ItemId, UnusableName]]:
+        """
+        Write pages and show their items, with the pages' locks held; return also the files that cannot be made.
+
+        Leaves out what others have shown meanwhile.
+        """
         items = await self._store.get_many([one.plan.item.id for one in rendered])
-        current = []
+        current, faults = [], {}
         for one, item in zip(rendered, items, strict=True):
             if item is not None and item.shown == one.plan.item.shown:
-                current.append(one)
-                if one.file is not None:
-                    self._writer.put(one.file, written)
+                fault = self._writer.fault_of_putting(one.file, written) if one.file is not None else None
+                if fault is None:
+                    current.append(one)
+                else:
+                    faults[item.id] = fault
         shown = {}
         for one, showing in zip(current, await self._script.show([one.plan for one in current]), strict=True):
             if showing is not None:
                 shown[one.plan.item.id] = replace(showing, translations=one.translations)
                 if showing.item is not None:
                     self._public_items.remember(showing.item)
-        return shown
+        return shown, faults
 
     async def outdated_pages(self, showings: Mapping[ItemId, Showing]) -> set[str]:
         """Return the paths of pages whose translations have been shown, or moved, since the pages were rendered."""

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.render.output.files import UnusableName
 from services.render.output.volume import Output
 from services.render.pages.chunks import chunks_of
 from services.render.pages.edition import Edition
@@ -26,8 +27,10 @@ from services.render.pages.kinds import (
     SITEMAP_INDEX,
     ItemAt,
     LatestFragment,
+    ListingPage,
     NewsSitemap,
     Page,
+    Sitemap,
     SitemapLine,
 )
 from services.render.pages.writer import PageWriter
@@ -126,11 +129,14 @@ class Rebuild:
     async def run(self, section: str | None = None, on_progress: OnProgress = lambda _: None) -> RebuildResult:
         """Write static files, items and lists, and remove all other files. An unchanged file is not written again."""
         checkpoint = self._checkpoint(section)
-        there = self._files.write(self._output) | {SITEMAP_INDEX}
+        files = self._files.write(self._output)
+        there = files | {SITEMAP_INDEX}
         there |= await self._rebuild_items(checkpoint, on_progress)
         listings, lists = await self._rebuild_lists(checkpoint, on_progress)
         there |= lists
         stale = await self._sweep(section, there, on_progress)
+        if any(self._output.mtime_ns(path) is None for path in files):
+            self._files.write(self._output)  # a file of an earlier edition stood where this one has a folder
         await self.sweep_unfinished()
         self._output.keep_mark(None)
         if section is None:
@@ -205,8 +211,15 @@ class Rebuild:
             if not isinstance(page, ItemAt | SitemapLine):
                 await self._preparation.prepare(page, self._load.until_idle)
                 await self._load.until_idle()
-                there |= (await self._writer.refresh([page])).there
+                there |= await self._write_list(page)
         return there
+
+    async def _write_list(self, page: ListingPage | Sitemap) -> set[str]:
+        try:
+            return (await self._writer.refresh([page])).there
+        except UnusableName as fault:
+            log.error("page.unusable", page=str(page), reason=str(fault))  # noqa: TRY400 - the reason says everything
+            return set()
 
     async def _sweep(self, section: str | None, there: Collection[str], on_progress: OnProgress) -> Sequence[str]:
         """Remove the files that no page has. A file that this run did not write is first compared with the store."""

@@ -1,9 +1,14 @@
 """Files that no item changes: the theme's, the institution's media and standing pages, and robots.txt."""
 
+import structlog
+
+from services.render.output.files import UnusableName
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.pages.kinds import ROBOTS
 from services.render.pages.sitemaps import robots
+
+log = structlog.get_logger()
 
 
 class SiteFiles:
@@ -13,18 +18,18 @@ class SiteFiles:
         self._edition = edition
 
     def write(self, output: Output) -> set[str]:
-        """Write the files and return their paths."""
+        """Write the files and return their paths; log those whose place something else has."""
         edition = self._edition
         static = edition.theme.static_files()
         for path, content in static.items():
-            output.write(path, content, 0)  # such a path changes with its content
+            _put(output, path, content, 0)  # such a path changes with its content
         pages = {
             page.path: edition.theme.standing_page(page.lang, page.slug, page.title, page.html)
             for page in edition.standing_pages.pages
         }
         pages[ROBOTS] = robots(edition.site, edition.base_url)
         for path, content in pages.items():
-            output.write(path, content, None)
+            _put(output, path, content, None)
         return {*static, *pages, *self._write_media(output)}
 
     def _write_media(self, output: Output) -> set[str]:
@@ -33,6 +38,13 @@ class SiteFiles:
         for file in sorted(media.rglob("*")) if media else ():
             path = "/media/" + file.relative_to(media or "").as_posix()
             if file.is_file() and "/." not in path:
-                output.write(path, file.read_bytes(), file.stat().st_mtime_ns)
+                _put(output, path, file.read_bytes(), file.stat().st_mtime_ns)
                 paths.add(path)
         return paths
+
+
+def _put(output: Output, path: str, content: bytes, mtime_ns: int | None) -> None:
+    try:
+        output.write(path, content, mtime_ns)
+    except UnusableName as fault:
+        log.error("file.unusable", path=path, reason=str(fault))  # noqa: TRY400 - the reason says everything

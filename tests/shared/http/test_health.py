@@ -28,6 +28,23 @@ async def test_ready_as_long_as_the_store_answers(redis: Redis, away: Redis) -> 
     assert (await _get(away, "/readyz")).status_code == 503
 
 
+async def test_a_trouble_is_named_and_nothing_is_ready_meanwhile() -> None:
+    async def ready() -> bool:
+        return True
+
+    troubles = ["the output volume takes no files"]
+    app = FastAPI()
+    app.include_router(health_router(ready, trouble=lambda: "".join(troubles)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://clarion") as client:
+        meanwhile = await client.get("/readyz")
+        troubles.clear()
+        afterwards = await client.get("/readyz")
+
+    assert meanwhile.status_code == 503
+    assert meanwhile.json() == {"status": "not ready", "reason": "the output volume takes no files"}
+    assert afterwards.status_code == 200
+
+
 async def test_alive_even_while_the_store_is_away(away: Redis) -> None:
     assert (await _get(away, "/healthz")).json() == {"status": "alive"}
 

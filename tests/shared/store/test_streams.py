@@ -1,6 +1,7 @@
 """Streams: nothing is lost when consumers die, nothing bad stops the rest, nothing needed is trimmed."""
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from shared.store import keys
 from shared.store.dead_letters import DeadLetters
 from shared.store.janitor import Janitor, Retention
 from shared.store.redis_client import connect
-from shared.store.streams import MAX_DELIVERIES, Entry, StreamConsumer
+from shared.store.streams import MAX_DELIVERIES, Entry, Handle, StreamConsumer
 from tests.waiting import eventually
 
 STREAM, GROUP = keys.ITEMS_STREAM, "render"
@@ -41,7 +42,7 @@ class Handler:
                 self.done.append(entry.fields["name"])
 
 
-def a_consumer(store_url: str, redis: Redis, handler: Handler, claim_after: timedelta = SOON) -> StreamConsumer:
+def a_consumer(store_url: str, redis: Redis, handler: Handle, claim_after: timedelta = SOON) -> StreamConsumer:
     async def bury(entry: Entry, reason: str) -> None:
         await DeadLetters(redis).bury(STREAM, GROUP, entry.id, reason)
 
@@ -180,6 +181,25 @@ async def test_what_passes_is_waited_for_and_nothing_is_buried(store_url: str, r
         await eventually(lambda: len(handler.done) == 2, "the batch")
 
     assert handler.batches == [2, 2, 2, 2]
+    assert not await redis.exists(keys.DEAD_LETTERS)
+
+
+async def test_while_a_disk_takes_some_each_entry_is_tried_alone(store_url: str, redis: Redis) -> None:
+    handler = Handler(redis)
+    is_full = {"b"}
+
+    async def handle(entries: Sequence[Entry]) -> None:
+        if is_full.intersection(entry.fields["name"] for entry in entries):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await handler(entries)
+
+    await publish(redis, "a", "b", "c")
+    async with a_consumer(store_url, redis, handle, timedelta(seconds=30)).running():
+        await eventually(lambda: handler.done == ["a", "c"], "those that need no room")
+        is_full.clear()
+        await eventually(lambda: len(handler.done) == 3, "the one that waited")
+
+    assert handler.done == ["a", "c", "b"]
     assert not await redis.exists(keys.DEAD_LETTERS)
 
 
