@@ -56,7 +56,7 @@ async def examine(settings: Settings, redis: Redis) -> list[Finding]:
         todo = "start it, or correct CLARION_REDIS_URL; without it nothing else can be looked at"
         return [*found, Finding("store", "trouble", f"does not answer: {error}", todo)]
     found += [_version(numbers), *_store_and_pipeline(numbers)]
-    found += [await check(settings, redis) for check in (_durability, _clock, _shards, _admin_keys)]
+    found += [await check(settings, redis) for check in (_erasures, _durability, _clock, _shards, _admin_keys)]
     return [*found, _replicas(settings, numbers), _secrets_key(settings)]
 
 
@@ -177,6 +177,14 @@ def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
     letters = numbers.dead_letters + queue.dead_letters
     todo = found["dead letters"].todo if letters else ""
     yield Finding("dead letters", "warning" if letters else "ok", str(letters), todo)
+
+
+async def _erasures(_: Settings, redis: Redis) -> Finding:
+    waiting = int(await redis.hlen(keys.ERASURES))
+    if waiting:
+        todo = "see that render is at work: an item is erased once its withdrawal is announced"
+        return Finding("erasures", "warning", f"{waiting} wait", todo)
+    return Finding("erasures", "ok", "none waits")
 
 
 async def _durability(settings: Settings, redis: Redis) -> Finding:

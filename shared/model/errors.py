@@ -70,10 +70,24 @@ class NotFound(Refused):
     status = 404
 
 
+# A batch of render takes less than a second, and an erasure waits for one.
+_ERASED_WITHIN_SECONDS = 2
+
+
 class Conflict(Refused):
     """Something else has taken the name, path or place."""
 
     status = 409
+
+
+class BeingErased(Conflict):
+    """The item is being erased; what is sent now would be lost with it."""
+
+    title = "Being erased"
+
+    def __init__(self, detail: str) -> None:
+        members = {"type": "urn:clarion:problem:being-erased"}
+        super().__init__(detail, headers={"Retry-After": str(_ERASED_WITHIN_SECONDS)}, members=members)
 
 
 class Expired(Refused):

@@ -78,6 +78,10 @@ class ItemStore:
         latest, public = await self.revisions([(item_id, item.latest), (item_id, item.public)])
         return ItemSnapshot(now, item, latest, public)
 
+    async def is_being_erased(self, item_id: ItemId) -> bool:
+        """Whether somebody has asked for the item's erasure, and it is not over."""
+        return bool(await self._redis.hexists(keys.ERASURES, item_id))
+
     async def get(self, item_id: ItemId) -> Item | None:
         """Return the item, or None where there is none of this id."""
         return (await self.get_many([item_id]))[0]

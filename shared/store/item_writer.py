@@ -18,7 +18,7 @@ from shared.store import keys
 from shared.store.replication import Replication
 from shared.store.scripts import Script
 
-WriteStatus = Literal["written", "moved", "path", "translation"]
+WriteStatus = Literal["written", "moved", "path", "translation", "erasing"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Write:
     revision: Revision | None = None
     event: NewEvent | None = None
     note: AuditNote | None = None
+    erases: bool = False
+    """Whether it is the withdrawal that an erasure makes: an item that is being erased takes no other revision."""
 
 
 class ItemWriter:
@@ -94,6 +96,7 @@ class ItemWriter:
                 keys.translation_set(left[0]) if left else item_key,
                 keys.AUDIT,
                 keys.UNSHOWN,
+                keys.ERASURES,
             ],
             _spelled(write, left, entered),
         )
@@ -131,6 +134,7 @@ def _spelled(write: Write, left: _TranslationSlot | None, entered: _TranslationS
         "fields": [part for pair in fields_of(after).items() for part in pair],
         "event": _event_fields(write),
         "audit": _audit_fields(write),
+        "erases": write.erases,
     }
     if revision is not None:
         spelled["number"] = str(revision.number)

@@ -112,7 +112,7 @@ async def _answer(number: int, line: Line, take: Take, away: Away) -> bytes:
         taken = await take(line)
     except Refused as refused:
         errors = refused.errors[:_MAX_ERRORS]
-        problem = problem_content(refused.status, refused.title, refused.detail, errors)
+        problem = problem_content(refused.status, refused.title, refused.detail, errors) | refused.members
         return _as_line({"line": number, "status": refused.status, "problem": problem})
     except away as reason:
         problem = problem_content(503, "Service unavailable", f"not known to be written, repeat it: {reason}")

@@ -1,11 +1,11 @@
 """
 Erase an item everywhere: from readers at once, from the store as soon as subscribers have been told.
 
-The wish is kept first, so that nothing that happens meanwhile forgets it. The item is withdrawn with an event that has
-none of its content; when render has announced that, its revisions, receipts, paths, dead letters, kept answers and
-entries in both streams go, and notify is told to forget its deliveries. That last event stays in the log, so that
-whoever comes late still hears of it, and so does a stub: the item's identity and the numbers of its revisions, so that
-no event id is ever given out twice.
+The wish is kept first, with the revision that it is for: until the erasure is over the item takes no other. The item is
+withdrawn with an event that has none of its content. When render has announced that, its revisions, receipts, paths,
+dead letters, kept answers and entries in both streams go, and notify is told to forget its deliveries. That last event
+stays in the log, so that whoever comes late still hears of it, and so does a stub: the item's identity and the numbers
+of its revisions, so that no event id is ever given out twice.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from services.ingest.contract.answers import Erasure
 from services.ingest.publishing.idempotency import IdempotencyKeys
 from services.ingest.publishing.publisher import Publisher
-from services.ingest.publishing.rules import Actor
+from services.ingest.publishing.rules import Actor, unexpected
 from shared.model.errors import NotFound, Unavailable
 from shared.model.ids import EventId, ItemId, event_id, item_id
 from shared.model.items import Item, Withdrawal
@@ -44,6 +44,8 @@ class _PendingErasure:
 
     item: ItemId
     actor: Actor
+    revision: int | None
+    """The newest revision when it was asked for; None in a wish of an older release."""
 
 
 class Eraser:
@@ -55,15 +57,23 @@ class Eraser:
         self._publisher = publisher
         self._idempotency_keys = idempotency_keys
         self._script = Script(redis, __name__, "erase_item.lua")
+        self._ask = Script(redis, __name__, "ask_erasure.lua")
 
     async def erase(self, source: str, external_id: str, actor: Actor) -> Erasure:
-        """Have the item erased; return whether it is already. Raises NotFound for one that never was."""
+        """
+        Have the item erased; return whether it is already.
+
+        Raises NotFound for one that never was, PreconditionFailed where it is not at the revision that the actor saw.
+        """
         wanted = item_id(source, external_id)
-        if await self._store.get(wanted) is None:
+        if_match = {} if actor.if_match is None else {"if_match": str(actor.if_match)}
+        asked = {"item_id": wanted, "actor": actor.name, "trace_id": actor.trace_id, **if_match}
+        latest = await self._ask([keys.item(wanted), keys.ERASURES], asked)
+        if latest is None:
             raise NotFound(f'there is no item "{source}/{external_id}"')
-        pending = _PendingErasure(wanted, Actor(actor.name, actor.trace_id))
-        spelled = json.dumps({"actor": actor.name, "trace_id": actor.trace_id})
-        await self._redis.hset(keys.ERASURES, wanted, spelled)
+        if actor.if_match not in (None, int(latest)):
+            raise unexpected(source, external_id, int(latest), actor.if_match)
+        pending = _PendingErasure(wanted, Actor(actor.name, actor.trace_id), int(latest))
         erased = await self._step(pending)
         for _ in range(round(_PATIENCE_SECONDS / _LOOK_EVERY_SECONDS)):
             if erased:
@@ -87,7 +97,8 @@ class Eraser:
         pending = []
         for wanted, spelled in found.items():
             kept = json.loads(spelled)
-            pending.append(_PendingErasure(ItemId(str(wanted)), Actor(kept["actor"], kept["trace_id"])))
+            actor = Actor(kept["actor"], kept["trace_id"])
+            pending.append(_PendingErasure(ItemId(str(wanted)), actor, kept.get("revision")))
         return pending
 
     async def _step(self, pending: _PendingErasure) -> bool:
@@ -97,7 +108,12 @@ class Eraser:
         if item is None or found.latest is None:
             await self._redis.hdel(keys.ERASURES, pending.item)
             return True
-        if item.state != "withdrawn" or found.latest.title:
+        if not found.latest.is_erased:
+            if pending.revision is not None and item.latest > pending.revision:
+                # A replica of an older release took it: what was accepted after the wish must not go with it.
+                log.error("erasure.overtaken", item_id=item.id, asked_for=pending.revision, latest=item.latest)
+                await self._redis.hdel(keys.ERASURES, pending.item)
+                return False
             gone = Withdrawal(mode="gone")
             # Another replica may have erased it since it was looked at: then the next look says so.
             with contextlib.suppress(NotFound):

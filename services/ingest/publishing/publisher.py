@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 import structlog
@@ -11,6 +12,7 @@ from services.ingest.contract.item_body import ItemBody
 from services.ingest.publishing.rules import (
     Actor,
     ItemChange,
+    being_erased,
     changes_nothing,
     check_expected,
     is_back_at_public,
@@ -53,7 +55,8 @@ class Publisher:
         """
         Create or revise the item and return its receipt; the write is on disk by then.
 
-        Raises PreconditionFailed, Conflict for a taken slug or translation, Unavailable after too many lost races.
+        Raises PreconditionFailed, Conflict for a taken slug or translation, BeingErased, Unavailable after too many
+        lost races.
         """
         change = _change(source, external_id, actor)
         async with self._locks.setdefault(change.item_id, asyncio.Lock()):
@@ -69,6 +72,8 @@ class Publisher:
         found = await self._store.find(change.item_id)
         check_expected(found, change)
         revision = next_revision(found, body)
+        if await self._store.is_being_erased(change.item_id):
+            raise being_erased(change)
         if found.item is not None and changes_nothing(found, revision):
             return self.receipt(found.item, found.latest or revision, changed=False)
         write = await self._plan(change, found, revision, slug_is_binding=True)
@@ -81,7 +86,7 @@ class Publisher:
         """
         Withdraw the item and return its receipt; `erased` leaves none of its content in what is told of it.
 
-        Raises NotFound, PreconditionFailed, Invalid for a redirect that leads back to the item.
+        Raises NotFound, PreconditionFailed, BeingErased, Invalid for a redirect that leads back to the item.
         """
         change = _change(source, external_id, actor)
         withdrawal = await self._landing(change, withdrawal)
@@ -94,8 +99,11 @@ class Publisher:
             if is_withdrawn_so(found, content, withdrawal):
                 await self._writer.confirm()
                 return self.receipt(found.item, found.latest, changed=False)
-            write = withdrawal_write(change, found, found.item, content, withdrawal)
-            if await self._writer.write(write) == "written":
+            write = replace(withdrawal_write(change, found, found.item, content, withdrawal), erases=erased)
+            status = await self._writer.write(write)
+            if status == "erasing":
+                raise being_erased(change)
+            if status == "written":
                 receipt = self.receipt(write.after, content, changed=True)
                 items_total.labels("withdrawn").inc()
                 log.info("item.withdrawn", **_told(receipt), mode=withdrawal.mode, trace_id=actor.trace_id)
@@ -118,6 +126,8 @@ class Publisher:
                     change, found, revision.model_copy(update={"translation_set": None}), slug_is_binding=False
                 )
                 status = await self._writer.write(write)
+            if status == "erasing":
+                return
             if status == "written":
                 items_total.labels("released").inc()
                 log.info(
@@ -132,6 +142,8 @@ class Publisher:
             check_expected(found, change)
             revision = next_revision(found, body)
             if found.item is not None and changes_nothing(found, revision):
+                if await self._store.is_being_erased(change.item_id):
+                    raise being_erased(change)
                 await self._writer.confirm()
                 return self.receipt(found.item, found.latest or revision, changed=False)
             write = await self._plan(change, found, revision, slug_is_binding=True)
@@ -142,6 +154,8 @@ class Publisher:
                 raise taken_path(write.after.path or "", revision.slug)
             if status == "translation":
                 raise taken_translation(revision)
+            if status == "erasing":
+                raise being_erased(change)
             # Moved on by someone else, or a free path was taken meanwhile: look again.
         raise Unavailable(f"item {change.item_id} was written by too many at once")
 

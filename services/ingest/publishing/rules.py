@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.ingest.contract.item_body import ItemBody
-from shared.model.errors import Conflict, PreconditionFailed
+from shared.model.errors import BeingErased, Conflict, PreconditionFailed
 from shared.model.ids import ItemId
 from shared.model.items import Item, Revision, State
 from shared.model.site_file import Site
@@ -41,10 +41,14 @@ def check_expected(found: ItemSnapshot, change: ItemChange) -> None:
     at = found.item.latest if found.item else 0
     if_match = change.actor.if_match
     if if_match is not None and at != if_match:
-        raise PreconditionFailed(
-            f'item "{change.source}/{change.external_id}" is at revision {at}, '
-            f"you sent a change to revision {if_match}: fetch it again"
-        )
+        raise unexpected(change.source, change.external_id, at, if_match)
+
+
+def unexpected(source: str, external_id: str, at: int, if_match: int | None) -> PreconditionFailed:
+    """Return the refusal of a change to a revision that is not the newest."""
+    return PreconditionFailed(
+        f'item "{source}/{external_id}" is at revision {at}, you sent a change to revision {if_match}: fetch it again'
+    )
 
 
 def held_until(body: ItemBody, now: datetime) -> datetime | None:
@@ -201,6 +205,11 @@ def item_after(change: ItemChange, item: Item | None, revision: Revision, state:
 def taken_path(path: str, slug: str) -> Conflict:
     """Return the refusal of a chosen slug that another item has."""
     return Conflict(f'the path {path} belongs to another item: choose a slug other than "{slug}"')
+
+
+def being_erased(change: ItemChange) -> BeingErased:
+    """Return the refusal of a change of an item that is being erased."""
+    return BeingErased(f'item "{change.source}/{change.external_id}" is being erased: send it again when that is over')
 
 
 def taken_translation(revision: Revision) -> Conflict:

@@ -18,6 +18,7 @@ from services.notify.model.delivery import (
     DeliveryLease,
     GiveUp,
     HandBack,
+    Omission,
     Retry,
     Settlement,
     Success,
@@ -52,6 +53,10 @@ class DeliveryAttempts:
     async def attempt(self, lease: DeliveryLease) -> Settlement:
         """Try the leased delivery once and return what shall become of it."""
         attempt = await self._attempted(lease.delivery, lease.subscription)
+        if attempt is None:
+            log.info("delivery.forgotten", delivery_id=lease.delivery.id, subscription=lease.subscription.id)
+            nothing = _without_sending(lease.delivery, GiveUp("expired", "the event was erased"))
+            return Settlement(lease, Omission(), lease.delivery, nothing)
         if isinstance(attempt.outcome, Success):
             # No log line: a line costs a tenth of the whole delivery, the metrics count it, and the attempts list it.
             _succeeded.inc()
@@ -84,11 +89,14 @@ class DeliveryAttempts:
         queued_ms = time.time() * 1000 - delivery.enqueued_ms
         metrics.delivered_seconds.observe(max(0, visible_ms) / 1000 + max(0, queued_ms) / 1000)
 
-    async def _attempted(self, delivery: Delivery, subscription: Subscription) -> Attempt:
+    async def _attempted(self, delivery: Delivery, subscription: Subscription) -> Attempt | None:
+        """Send the event and return what came of it, or None where the event was erased."""
+        message = await self._message(delivery)
+        if message is None and not await self._event_log.is_trimmed(delivery.log_id):
+            return None
         if delivery.attempts > len(self._schedule):
             # Only interruptions lead here: each process that leased the delivery was gone before it settled.
             return _without_sending(delivery, GiveUp("interrupted", "every worker that had it was gone"))
-        message = await self._message(delivery)
         if message is None:
             return _without_sending(delivery, GiveUp("expired", "the log no longer has the event"))
         return await self._send(delivery, subscription, message)

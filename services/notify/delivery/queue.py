@@ -15,6 +15,7 @@ from services.notify.model.delivery import (
     Delivery,
     DeliveryLease,
     HandBack,
+    Omission,
     Outcome,
     Retry,
     Settlement,
@@ -190,6 +191,8 @@ def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
             wait_ms = span_ms(wait)
         case Burial():
             verdict = "dropped"
+        case Omission():
+            verdict = "forgotten"
         case HandBack():
             verdict = "returned"
     if isinstance(one.attempt.outcome, TryAgain) and one.attempt.outcome.retry_after is not None:

@@ -6,8 +6,8 @@
 --      open_first_ms and open_most_ms (how long it is open at first and at most), dead_letters_kept_ms,
 --      subscriptions (of the endpoints),
 --      settlements: {place of its endpoint, place of its tally (0: is not counted), delivery, token, verdict (done,
---      retry, dropped, returned), wait in ms, state after the attempt ('' when done), the attempt, whether the endpoint
---      works ('1'), fails ('0') or nothing was sent (''), its Retry-After in ms}
+--      retry, dropped, forgotten, returned), wait in ms, state after the attempt ('' when done), the attempt, whether
+--      the endpoint works ('1'), fails ('0') or nothing was sent (''), its Retry-After in ms}
 -- Returns {now, since when each endpoint has failed everything (ms; 0 if it has not), ...}.
 -- The circuit: after some failures in a row the endpoint gets nothing for a while, then one delivery as a probe. Each
 -- failed probe doubles the time; one good answer closes the circuit.
@@ -52,9 +52,11 @@ for _, one in ipairs(argument.settlements) do
         redis.call('XADD', KEYS[2], 'MINID', '~', math.max(0, now - argument.dead_letters_kept_ms), '*',
                    'subscription', subscriptions[place], 'delivery', delivery, 'state', state, 'attempt', attempt)
       end
-      count(tally, verdict == 'done' and 'delivered' or 'dead')
+      if verdict ~= 'forgotten' then count(tally, verdict == 'done' and 'delivered' or 'dead') end
     end
-    redis.call('XADD', KEYS[k + 3], 'MAXLEN', argument.attempts_kept, '*', 'attempt', attempt)
+    if verdict ~= 'forgotten' then
+      redis.call('XADD', KEYS[k + 3], 'MAXLEN', argument.attempts_kept, '*', 'attempt', attempt)
+    end
     if heard == '1' then redis.call('HDEL', KEYS[k + 4], 'failing_since', 'failures', 'opened', 'open_until') end
     if heard == '0' then failed(KEYS[k + 4], left_alone) end
   end

@@ -52,6 +52,10 @@ class EventLog:
         """Return the id of the last entry that is no longer kept."""
         return LogId(str(await self._redis.hget(keys.TRIMMED, keys.PAGES_STREAM) or LOG_START))
 
+    async def is_trimmed(self, log_id: LogId) -> bool:
+        """Whether the log no longer reaches back to the place; an event that is missing after that was erased."""
+        return StreamId.parse(log_id) <= StreamId.parse(await self.trimmed())
+
     async def newest(self) -> LogId:
         """Return the id of the last entry that was ever written, kept or not."""
         last = await self._redis.xrevrange(keys.PAGES_STREAM, count=1)

@@ -192,11 +192,16 @@ class Burial:
 
 
 @dataclass(frozen=True)
+class Omission:
+    """The delivery is over: its event was erased, so nothing of it is counted or kept."""
+
+
+@dataclass(frozen=True)
 class HandBack:
     """The process stops: another one shall try at once. The delivery keeps its number of attempts."""
 
 
-Verdict = Success | Retry | Burial | HandBack
+Verdict = Success | Retry | Burial | Omission | HandBack
 
 
 @dataclass(frozen=True)

@@ -150,3 +150,73 @@ async def test_erasing_twice_is_erasing_once(ingest: Ingest) -> None:
     assert await ingest.redis.hgetall(keys.ERASURES) == {}
     audit = await ingest.redis.xrange(keys.AUDIT)
     assert str(audit).count("'erased'") == 1
+
+
+async def test_what_is_sent_while_an_item_is_being_erased_is_refused_and_taken_afterwards(ingest: Ingest) -> None:
+    await ingest.put("a", an_item(title=SECRET))
+    erasure = await ingest.http.request("DELETE", "/v1/items/press/a?purge=true")
+    clean = an_item(title="The redacted version")
+
+    refused = await ingest.http.put("/v1/items/press/a", json=clean)
+    line = json.dumps({"source": "press", "external_id": "a", **clean})
+    batch = await ingest.http.post("/v1/items/batch", content=line, headers={"Content-Type": "application/x-ndjson"})
+    validated = await ingest.http.post("/v1/items/validate", json=json.loads(line))
+
+    assert erasure.status_code == 202
+    for answer in (refused, validated):
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "urn:clarion:problem:being-erased"
+        assert int(answer.headers["retry-after"]) > 0
+    assert json.loads(batch.text)["problem"]["type"] == "urn:clarion:problem:being-erased"
+    await ingest.render()
+    await eventually(lambda: _is_over(ingest.redis), "the erasure")
+    back = await ingest.put("a", clean)
+    assert (back["revision"], back["state"]) == (3, "published")
+
+
+async def test_the_same_content_is_refused_while_an_item_is_being_erased(ingest: Ingest) -> None:
+    receipt = await ingest.put("a", an_item())
+    # As another replica asks for it: the withdrawal comes a moment later.
+    await ingest.redis.hset(keys.ERASURES, receipt["id"], json.dumps({"actor": "x", "trace_id": "t", "revision": 1}))
+
+    answer = await ingest.http.put("/v1/items/press/a", json=an_item())
+
+    assert answer.status_code == 409
+
+
+async def test_an_erasure_destroys_nothing_that_was_accepted_after_it(ingest: Ingest) -> None:
+    receipt = await ingest.put("a", an_item(title="First"))
+    await ingest.put("a", an_item(title="Second"))
+    # A replica of an older release took the second revision although the erasure of the first was asked for.
+    wish = {"actor": "x", "trace_id": "t", "revision": 1}
+    await ingest.redis.hset(keys.ERASURES, receipt["id"], json.dumps(wish))
+
+    await eventually(lambda: _is_over(ingest.redis), "the end of the wish")
+
+    found = await ingest.get("/v1/items/press/a")
+    assert (found["state"], found["item"]["title"]) == ("published", "Second")
+
+
+async def test_a_wish_of_an_older_release_is_fulfilled(ingest: Ingest) -> None:
+    receipt = await ingest.put("a", an_item(title=SECRET))
+    await ingest.redis.hset(keys.ERASURES, receipt["id"], json.dumps({"actor": "x", "trace_id": "t"}))
+
+    async def is_withdrawn() -> bool:
+        return bool((await ingest.get("/v1/items/press/a"))["state"] == "withdrawn")
+
+    await eventually(is_withdrawn, "the withdrawal")
+
+
+async def test_an_erasure_may_name_the_revision_that_its_sender_saw(ingest: Ingest) -> None:
+    await ingest.put("a", an_item())
+    await ingest.put("a", an_item(title="Another"))
+
+    answer = await ingest.http.request("DELETE", "/v1/items/press/a?purge=true", headers={"If-Match": '"1"'})
+
+    assert answer.status_code == 412
+    assert await ingest.redis.hgetall(keys.ERASURES) == {}
+    assert (await ingest.get("/v1/items/press/a"))["state"] == "published"
+
+
+async def _is_over(redis: Redis) -> bool:
+    return not await redis.exists(keys.ERASURES)

@@ -11,6 +11,7 @@ from services.notify.model.delivery import (
     Delivery,
     DeliveryLease,
     HandBack,
+    Omission,
     Retry,
     Success,
 )
@@ -48,6 +49,21 @@ async def test_an_endpoint_bears_only_so_many_at_a_time(redis: Redis, queue: Del
     after = await lease(queue, one, at_once=2)
 
     assert (names(first), names(full), names(after)) == (["a", "b"], [], ["c"])
+
+
+async def test_what_was_erased_is_gone_without_a_trace_and_an_ordered_endpoint_goes_on(
+    redis: Redis, queue: DeliveryQueue
+) -> None:
+    one = a_subscription("one", ordered=True)
+    await enqueue(redis, one, "a", "b")
+
+    await settle(queue, (await lease(queue, one)).leases[0], Omission())
+    behind = await lease(queue, one)
+
+    assert names(behind) == ["b"]
+    assert await redis.xlen(SHARD.attempts(one.id)) == 0
+    assert await redis.xlen(SHARD.dead_letters) == 0
+    assert await redis.hkeys(SHARD.deliveries(one.id)) == ["b"]
 
 
 async def test_what_was_heard_is_gone(redis: Redis, queue: DeliveryQueue) -> None:
