@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from services.cli import archive, audit, dead_letters, imports, items, keys, subscriptions
+from services.cli import archive, audit, dead_letters, epoch, imports, items, keys, subscriptions
 from services.ingest.importers import IMPORTERS
 from services.ingest.importers.base import Importer
 
@@ -94,6 +94,7 @@ def command_line(importers: Sequence[Importer] = IMPORTERS) -> typer.Typer:
         clarion.add_typer(group)
     clarion.add_typer(dead_letters.letters, name="dead-letters")
     clarion.add_typer(keys.app, name="keys")
+    clarion.add_typer(epoch.app, name="epoch")
     return clarion
 
 

@@ -12,6 +12,7 @@ from services.cli.store import on_store
 from shared.model.clock import iso, store_now
 from shared.runtime.settings import Settings
 from shared.store import archive
+from shared.store.history import begin_next_epoch
 
 app = typer.Typer()
 
@@ -41,13 +42,15 @@ def export(
 def restore(
     file: Annotated[Path, typer.Argument(help="An archive that `clarion export` wrote.", exists=True)],
 ) -> None:
-    """Write an archive into an empty store: then the services go on where they were."""
+    """Write an archive into an empty store: then the services go on where they were, in a new epoch."""
 
-    async def read(_: Settings, redis: Redis) -> int:
+    async def read(_: Settings, redis: Redis) -> tuple[int, int]:
         with counter("lines") as count, _opened(file, "rb", compressed=file.suffix == ".gz") as lines:
-            return (await archive.restore(redis, lines, lambda: count(1))).keys
+            summary = await archive.restore(redis, lines, lambda: count(1))
+        return summary.keys, await begin_next_epoch(redis, "restored")
 
-    console.print(f"restored {on_store(read)} keys from {file}", markup=False)
+    keys, epoch = on_store(read)
+    console.print(f"restored {keys} keys from {file}; epoch {epoch} begins", markup=False)
 
 
 def _opened(file: Path, mode: Literal["rb", "wb"], *, compressed: bool) -> BinaryIO | gzip.GzipFile:

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from shutil import disk_usage
@@ -19,10 +19,12 @@ from services.ingest.publishing.durability import WeakStore, require_durable_sto
 from shared.http.api_keys import KeyRing
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
+from shared.model.clock import iso, store_now
 from shared.model.errors import UnusableSiteFile
 from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store import keys
+from shared.store.history import read_epoch
 from shared.store.redis_client import on_masters
 
 Verdict = Literal["ok", "warning", "trouble"]
@@ -35,6 +37,13 @@ _PAGE_BYTES = 16_384
 # Cloud providers hand credentials to every process of the machine that asks here.
 _METADATA = IPv4Address("169.254.169.254")
 _LOOPBACK = IPv4Address("127.0.0.1")
+_EPOCH_IS_NEWS = timedelta(days=7)
+_WHY_AN_EPOCH_BEGAN = {
+    "asked": "somebody asked for it",
+    "restored": "an archive was restored",
+    "older": "an older copy of the store was put back, and the site is written anew",
+    "other": "the volume has the pages of another store, which stay",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,9 @@ async def examine(settings: Settings, redis: Redis) -> list[Finding]:
         todo = "start it, or correct CLARION_REDIS_URL; without it nothing else can be looked at"
         return [*found, Finding("store", "trouble", f"does not answer: {error}", todo)]
     found += [_version(numbers), *_store_and_pipeline(numbers)]
-    found += [await check(settings, redis) for check in (_erasures, _durability, _clock, _shards, _admin_keys)]
+    found += [
+        await check(settings, redis) for check in (_history, _erasures, _durability, _clock, _shards, _admin_keys)
+    ]
     return [*found, _replicas(settings, numbers), _secrets_key(settings)]
 
 
@@ -177,6 +188,19 @@ def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
     letters = numbers.dead_letters + queue.dead_letters
     todo = found["dead letters"].todo if letters else ""
     yield Finding("dead letters", "warning" if letters else "ok", str(letters), todo)
+
+
+async def _history(_: Settings, redis: Redis) -> Finding:
+    epoch, now = await read_epoch(redis), await store_now(redis)
+    if epoch is None:
+        return Finding("history", "ok", "epoch 0")
+    found = f"epoch {epoch.number} since {iso(epoch.began_at)}: {_WHY_AN_EPOCH_BEGAN.get(epoch.reason, epoch.reason)}"
+    if epoch.reason == "asked" or now - epoch.began_at > _EPOCH_IS_NEWS:
+        return Finding("history", "ok", found)
+    todo = "send again what was accepted after the copy was made; the receipts of the senders tell which"
+    if epoch.reason == "other":
+        todo = "put the right store back, or take its pages off the volume with: clarion rebuild"
+    return Finding("history", "warning", found, todo)
 
 
 async def _erasures(_: Settings, redis: Redis) -> Finding:

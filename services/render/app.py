@@ -15,7 +15,7 @@ from shared.http import errors
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch, UnshownNumbers, unshown_numbers
 from shared.model.clock import store_now, to_ms
-from shared.runtime.background import background
+from shared.runtime.background import background, repeated
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.item_store import ItemStore
@@ -23,6 +23,8 @@ from shared.store.janitor import Janitor, Retention
 from shared.store.redis_client import connect
 from shared.store.replication import Replication
 from shared.store.streams import Entry, Handle, StreamConsumer
+
+_LOOK_AT_HISTORY_SECONDS = 5
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +41,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             keys.ITEMS_STREAM,
             keys.RENDER_GROUP,
             shown_once_replicated(
-                parts.volume_trouble.watching(parts.consumer.on_item_events),
+                parts.volume_trouble.watching(parts.history.watching(parts.consumer.on_item_events)),
                 Replication(redis, settings.wait_replicas),
             ),
             parts.consumer.bury,
@@ -61,12 +63,14 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         )
         for router in (previews, *parts.routes):
             app.include_router(router)
+        await parts.history.settle()
         retention = Retention(keys.ITEMS_STREAM, (keys.RENDER_GROUP,), settings.items_retention)
         async with (
             stream.running(),
             background(
                 SyncMark(redis, output, parts.consumer.check).run(parts.rebuild.run_if_needed),
                 RebuildOnDemand(redis, parts.rebuild, output).run(),
+                repeated(parts.history.look, _LOOK_AT_HISTORY_SECONDS, "history.unread"),
                 parts.rebuild.sweep_unfinished(),
                 parts.ticker.run(),
                 Janitor(redis, retention).run(),

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
+from services.render.output.history import VolumeHistory
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.pages.items import ItemPages
@@ -24,6 +25,7 @@ from services.render.pages.ticks import Ticker
 from services.render.pages.writer import FaultKeeper, PageWriter
 from services.render.pipeline.announcing import Announcer
 from services.render.pipeline.consumer import ItemEventConsumer
+from services.render.pipeline.history_check import HistoryCheck
 from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.show_script import ShowScript
 from services.render.pipeline.showing import ItemShower
@@ -62,6 +64,7 @@ class Rendering:
 
     consumer: ItemEventConsumer
     volume_trouble: VolumeTrouble
+    history: HistoryCheck
     rebuild: Rebuild
     ticker: Ticker
     search: Search
@@ -146,6 +149,7 @@ def assemble(
         output=output,
         faults=faults or veto,
     )
+    volume = VolumeHistory(output)
     consumer = ItemEventConsumer(
         edition,
         store=store,
@@ -162,12 +166,13 @@ def assemble(
         writer=writer,
         search=search,
         purge=PurgeHook(purge_urls),
-        announcer=Announcer(redis, receipts_kept),
+        announcer=Announcer(redis, receipts_kept, volume),
         dead_letters=DeadLetters(redis),
     )
     return Rendering(
         consumer=consumer,
         volume_trouble=VolumeTrouble(redis, consumer),
+        history=HistoryCheck(redis, output, volume),
         rebuild=Rebuild(
             redis,
             edition,

@@ -87,6 +87,8 @@ class StoreNumbers:
     """Events given up. Deliveries given up are in `queue`."""
     output_refuses_files: bool = False
     """Whether a render says that the volume which holds the site takes no files."""
+    epoch: int = 0
+    """The epoch of the store's history."""
 
 
 class StoreWatch:
@@ -103,7 +105,8 @@ class StoreWatch:
         pipe.xlen(keys.DEAD_LETTERS)
         pipe.get(keys.SHARDS)
         pipe.exists(keys.OUTPUT_TROUBLE)
-        (seconds, microseconds), dead_letters, shards, refuses = await pipe.execute()
+        pipe.hget(keys.HISTORY, "epoch")
+        (seconds, microseconds), dead_letters, shards, refuses, epoch = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         infos, groups, unshown, queue = await asyncio.gather(
             on_masters(self._redis, "INFO"),
@@ -112,7 +115,7 @@ class StoreWatch:
             self._queue(int(shards or 0), now_ms),
         )
         server = _worst([_server(info) for info in infos])
-        return StoreNumbers(server, groups, unshown, queue, int(dead_letters), bool(refuses))
+        return StoreNumbers(server, groups, unshown, queue, int(dead_letters), bool(refuses), int(epoch or 0))
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:
         found: list[GroupNumbers] = []

@@ -21,9 +21,13 @@ def item_id(source: str, external_id: str) -> ItemId:
     return ItemId(base64.b32encode(digest).decode().lower())
 
 
-def event_id(item: ItemId, revision: int) -> EventId:
-    """Return the id of the event that the revision makes; a revision makes at most one."""
-    return EventId(f"{item}-{revision}")
+def event_id(item: ItemId, revision: int, epoch: int = 0) -> EventId:
+    """
+    Return the id of the one event that a revision makes.
+
+    A store that was put back gives out its revisions' numbers again, so a later epoch is part of the id.
+    """
+    return EventId(f"{item}-e{epoch}r{revision}" if epoch else f"{item}-{revision}")
 
 
 def delivery_id(event: EventId, subscription: SubscriptionId) -> DeliveryId:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from shared.model.ids import EventId, ItemId
+from shared.model.epochs import NO_EPOCHS, EventEpochs
+from shared.model.ids import EventId, ItemId, event_id
 from shared.model.urls import item_path, month_of, slug_from_title
 
 BodyFormat = Literal["text", "markdown", "html"]
@@ -190,10 +191,15 @@ class Item:
     left_pages: tuple[LeftPage, ...] = ()
     """What showings have left behind and no announced batch has removed yet; `left_places` likewise."""
     left_places: tuple[LeftPlace, ...] = ()
+    epochs: EventEpochs = NO_EPOCHS
 
     @property
     def event_id(self) -> EventId | None:
-        return EventId(f"{self.id}-{self.last_event}") if self.last_event else None
+        return self.event_id_of(self.last_event) if self.last_event else None
+
+    def event_id_of(self, revision: int) -> EventId:
+        """Return the id of the event that the revision made."""
+        return event_id(self.id, revision, self.epochs.of(revision))
 
 
 @dataclass(frozen=True)

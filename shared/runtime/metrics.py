@@ -58,6 +58,9 @@ output_refuses_files = Gauge(
     "clarion_output_refuses_files",
     "Whether the volume that holds the site takes no files (1), so that pages wait, or takes them (0).",
 )
+store_epoch = Gauge(
+    "clarion_store_epoch", "The epoch of the store's history: it rises when a copy of the store is put back."
+)
 store_memory_bytes = Gauge("clarion_store_memory_bytes", "Memory that the store uses.")
 store_memory_limit_bytes = Gauge("clarion_store_memory_limit_bytes", "Memory that the store may use; 0 for no limit.")
 store_append_only = Gauge("clarion_store_append_only", "Whether the store writes an append-only file (1) or not (0).")

@@ -10,6 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from shared.model.clock import from_ms, store_now
+from shared.model.epochs import EventEpochs
 from shared.model.ids import ItemId
 from shared.model.items import Item, ItemMonths, LeftPage, LeftPlace, PublicItem, Revision, State
 from shared.model.listings import Listing
@@ -35,6 +36,7 @@ _FIELDS = (
     "shown",
     "months",
     "left",
+    "epochs",
 )
 # A script that reads so many takes a millisecond or two of the store's time.
 _READ_AT_ONCE = 500
@@ -49,6 +51,8 @@ class ItemSnapshot:
     item: Item | None
     latest: Revision | None
     public: Revision | None
+    epoch: int = 0
+    """The store's: what an event that is made now carries."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,18 @@ class ItemStore:
 
     async def find(self, item_id: ItemId) -> ItemSnapshot:
         """Return the item with its newest and its public revision."""
-        now, item = await asyncio.gather(self.now(), self.get(item_id))
+        (now, epoch), item = await asyncio.gather(self._now_and_epoch(), self.get(item_id))
         if item is None:
-            return ItemSnapshot(now, None, None, None)
+            return ItemSnapshot(now, None, None, None, epoch)
         latest, public = await self.revisions([(item_id, item.latest), (item_id, item.public)])
-        return ItemSnapshot(now, item, latest, public)
+        return ItemSnapshot(now, item, latest, public, epoch)
+
+    async def _now_and_epoch(self) -> tuple[datetime, int]:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.hget(keys.HISTORY, "epoch")
+        (seconds, microseconds), epoch = await pipe.execute()
+        return from_ms(int(seconds) * 1000 + int(microseconds) // 1000), int(epoch or 0)
 
     async def is_being_erased(self, item_id: ItemId) -> bool:
         """Whether somebody has asked for the item's erasure, and it is not over."""
@@ -201,6 +212,7 @@ def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
         months=ItemMonths(*values["months"].split()) if values["months"] else None,
         left_pages=left_pages,
         left_places=left_places,
+        epochs=EventEpochs.parse(values["epochs"] or ""),
     )
 
 

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 
 from shared.model.clock import iso, to_ms
 from shared.model.events import ItemEventType
-from shared.model.ids import event_id
 from shared.model.items import Item, PublicItem, Revision, UpdateType
 from shared.runtime.trace_step import Step
 from shared.runtime.tracing import record
@@ -97,11 +96,12 @@ class ItemWriter:
                 keys.AUDIT,
                 keys.UNSHOWN,
                 keys.ERASURES,
+                keys.HISTORY,
             ],
             _spelled(write, left, entered),
         )
         if write.event is not None and status == "written":
-            written = event_id(item_id, write.after.public)
+            written = write.after.event_id_of(write.after.public)
             record(Step("item.write", written), write.event.trace_id, began_ns, item_id=item_id, event=write.event.type)
         return status
 
@@ -145,6 +145,8 @@ def _spelled(write: Write, left: _TranslationSlot | None, entered: _TranslationS
         spelled["enter"] = entered[1]
     if left is not None:
         spelled["leave"] = left[1]
+    if write.event is not None:
+        spelled["epoch"] = str(after.epochs.of(after.public))
     if after.publish_at is not None:
         spelled["publish_at"] = str(to_ms(after.publish_at))
     return spelled
@@ -177,6 +179,7 @@ def fields_of(item: Item) -> dict[str, str]:
         "last_event": str(item.last_event),
         "unrenderable": str(item.unrenderable),
         "unrenderable_reason": item.unrenderable_reason,
+        "epochs": str(item.epochs),
     }
 
 
@@ -190,7 +193,7 @@ def _event_fields(write: Write) -> list[str]:
     if event is None:
         return []
     fields = {
-        "id": event_id(after.id, after.public),
+        "id": after.event_id_of(after.public),
         "type": event.type,
         "occurred_at": iso(event.occurred_at),
         "trace_id": event.trace_id,

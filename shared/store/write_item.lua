@@ -1,13 +1,14 @@
 -- Accept one revision of an item: the item, its revision, reserved path, translation set and event, in one step.
 -- KEYS 1 item  2 revisions  3 paths  4 scheduled  5 items stream  6 translation set to enter  7 translation set to
---      leave  8 audit stream  9 unshown  10 erasures
+--      leave  8 audit stream  9 unshown  10 erasures  11 history
 -- ARGV 1 JSON:
 --      item_id, write_id, expected ("latest:public:state" as the caller saw it; "": no such item),
 --      fields {name, value, ...}, number and document (the revision), path, enter, leave (languages), publish_at (ms),
---      event {name, value, ...}, audit {name, value, ...}, erases (whether the write is an erasure's own)
+--      event {name, value, ...}, epoch (that the event's id carries), audit {name, value, ...}, erases (whether the
+--      write is an erasure's own)
 -- Returns {status, event's stream id}: 'written'; or nothing was written and the status says why: 'moved' (someone else
--- wrote the item meanwhile), 'path' or 'translation' (taken by another item), 'erasing' (the item is being erased, and
--- takes no revision but the erasure's own). Sent twice, it writes once.
+-- wrote the item meanwhile, or another epoch has begun), 'path' or 'translation' (taken by another item), 'erasing' (the
+-- item is being erased, and takes no revision but the erasure's own). Sent twice, it writes once.
 -- About 100 bytes each.
 local AUDIT_KEPT = 1000000
 
@@ -17,6 +18,7 @@ local latest, public, state, write_id, write_event =
   unpack(redis.call('HMGET', KEYS[1], 'latest', 'public', 'state', 'write_id', 'write_event'))
 if write_id == write.write_id then return {'written', write_event or ''} end
 if write.document and not write.erases and redis.call('HEXISTS', KEYS[10], id) == 1 then return {'erasing', ''} end
+if write.epoch and write.epoch ~= (redis.call('HGET', KEYS[11], 'epoch') or '0') then return {'moved', ''} end
 if (latest and latest .. ':' .. public .. ':' .. state or '') ~= write.expected then return {'moved', ''} end
 if write.path then
   local owner = redis.call('HGET', KEYS[3], write.path)

@@ -11,6 +11,7 @@ from services.dev.embedded_store import embedded_redis
 from shared.http.api_keys import ApiKey, KeyRing
 from shared.runtime.settings import Settings
 from shared.store import keys
+from shared.store.history import begin_next_epoch
 from shared.store.redis_client import connect
 from tests.factories import some_settings
 
@@ -42,6 +43,17 @@ async def test_a_render_that_can_write_no_files_is_named(redis: Redis, store_url
 
     assert finding.verdict == "trouble"
     assert "takes no files" in finding.found
+
+
+async def test_another_history_of_the_store_is_named(redis: Redis, store_url: str, tmp_path: Path) -> None:
+    calm = _of(await examine(_settings(tmp_path, store_url), redis), "history")
+    await begin_next_epoch(redis, "older")
+
+    finding = _of(await examine(_settings(tmp_path, store_url), redis), "history")
+
+    assert (calm.verdict, calm.found) == ("ok", "epoch 0")
+    assert finding.verdict == "warning"
+    assert finding.found.startswith("epoch 1 since ")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,17 @@ def test_status_shows_what_waits_where(environment: dict[str, str], store_url: s
     ]
 
 
+def test_a_new_epoch_is_begun_and_shown(environment: dict[str, str]) -> None:
+    before = _clarion(environment, "epoch", "show")
+
+    begun = _clarion(environment, "epoch", "new")
+
+    assert before.stdout.startswith("epoch 0")
+    assert (begun.returncode, begun.stdout) == (0, "epoch 1\n")
+    shown = json.loads(_clarion(environment, "epoch", "show", "--json").stdout)
+    assert (shown["epoch"], shown["reason"]) == (1, "asked")
+
+
 def test_status_for_scripts_is_json(environment: dict[str, str], store_url: str) -> None:
     _one_entry_waits(store_url)
 

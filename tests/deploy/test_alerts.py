@@ -15,7 +15,14 @@ ALERTS: dict[str, dict[str, Any]] = {  # Any: Prometheus' own shape
 }
 ALL_CONCERNS: tuple[Concern[Any], ...] = (*CONCERNS, DISK_NEARLY_FULL)  # Any: what each measures
 # One reading of the store does not show these: whether somebody answers, a tendency, a rate, a distribution.
-ONLY_PROMETHEUS_SEES = {"ServiceMissing", "StoreAway", "LagGrowing", "DeliveriesFailing", "SlowToAppear"}
+ONLY_PROMETHEUS_SEES = {
+    "ServiceMissing",
+    "StoreAway",
+    "LagGrowing",
+    "DeliveriesFailing",
+    "SlowToAppear",
+    "EpochChanged",
+}
 
 
 def test_each_concern_has_an_alert_and_each_alert_a_concern() -> None:

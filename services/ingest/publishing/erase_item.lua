@@ -28,7 +28,9 @@ redis.call('HDEL', KEYS[1], 'months', 'left')
 redis.call('HSET', KEYS[1], 'public', '0', 'shown', '0', 'path', '', 'content_sha256', '', 'unrenderable', '0', 'unrenderable_reason', '')
 redis.call('HDEL', KEYS[6], id)
 if tonumber(event) > 0 then
-  redis.call('HSET', KEYS[7], id .. ':' .. latest, string.format('%.0f', now))
+  local erased_ms = string.format('%.0f', now)
+  local epochs = redis.call('HGET', KEYS[1], 'epochs') or ''
+  redis.call('HSET', KEYS[7], id .. ':' .. latest, epochs == '' and erased_ms or erased_ms .. ' ' .. epochs)
 end
 redis.call('XADD', KEYS[8], '*', unpack(argument.note))
 return 1

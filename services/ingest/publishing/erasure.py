@@ -23,7 +23,7 @@ from services.ingest.publishing.idempotency import IdempotencyKeys
 from services.ingest.publishing.publisher import Publisher
 from services.ingest.publishing.rules import Actor, unexpected
 from shared.model.errors import NotFound, Unavailable
-from shared.model.ids import EventId, ItemId, event_id, item_id
+from shared.model.ids import EventId, ItemId, item_id
 from shared.model.items import Item, Withdrawal
 from shared.store import keys
 from shared.store.item_store import ItemStore
@@ -127,9 +127,9 @@ class Eraser:
         numbers = range(1, item.latest + 1)
         revisions = await self._store.revisions([(item.id, number) for number in numbers])
         paths = sorted({one.path for one in revisions if one is not None and one.path})
-        events = {event_id(item.id, number) for number in numbers}
+        events = {item.event_id_of(number) for number in numbers}
         # The last event has nothing of the content: subscribers may still ask for it.
-        told = events - {event_id(item.id, item.last_event)}
+        told = events - {item.event_id_of(item.last_event)}
         note = {
             "actor": actor.name,
             "act": "erased",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.ingest.contract.item_body import ItemBody
+from shared.model.epochs import NO_EPOCHS, EventEpochs
 from shared.model.errors import BeingErased, Conflict, PreconditionFailed
 from shared.model.ids import ItemId
 from shared.model.items import Item, Revision, State
@@ -131,6 +132,7 @@ def publication(change: ItemChange, found: ItemSnapshot, revision: Revision, pat
             public=public.number,
             path=path,
             last_event=public.number,
+            epochs=epochs_with(found, public.number),
         ),
         public_before=before,
         public_after=public,
@@ -199,7 +201,13 @@ def item_after(change: ItemChange, item: Item | None, revision: Revision, state:
         publish_at=None,
         last_event=item.last_event if item else 0,
         announced=item.announced if item else 0,
+        epochs=item.epochs if item else NO_EPOCHS,
     )
+
+
+def epochs_with(found: ItemSnapshot, revision: int) -> EventEpochs:
+    """Return the item's epochs with the event that the revision makes now."""
+    return (found.item.epochs if found.item else NO_EPOCHS).with_event(revision, found.epoch)
 
 
 def taken_path(path: str, slug: str) -> Conflict:

@@ -12,7 +12,6 @@ from services.ingest.contract.answers import (
     Timeline,
     VisibleStep,
 )
-from shared.model.ids import event_id
 from shared.model.items import Item, Revision
 from shared.store.receipts import RenderReceipt, read_receipt, read_tally
 
@@ -35,7 +34,7 @@ class Timelines:
                 at=revision.accepted_at,
                 revision=number,
                 publish_at=revision.publish_at,
-                event_id=event_id(item.id, number) if had_event else None,
+                event_id=item.event_id_of(number) if had_event else None,
             ),
             rendered=_rendered(rendered) if rendered else None,
             visible=VisibleStep(at=rendered.visible_at) if rendered else None,
@@ -46,7 +45,7 @@ class Timelines:
         )
 
     async def _delivered(self, item: Item, number: int) -> DeliveryCount:
-        tally = await read_tally(self._redis, event_id(item.id, number))
+        tally = await read_tally(self._redis, item.event_id_of(number))
         return DeliveryCount(delivered=tally.delivered, of=tally.enqueued, given_up=tally.dead, last_at=tally.last_at)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.ingest.publishing.rules import ItemChange, item_after, listed_before, next_moment
+from services.ingest.publishing.rules import ItemChange, epochs_with, item_after, listed_before, next_moment
 from shared.model.items import Item, Revision, Withdrawal
 from shared.store.item_store import ItemSnapshot
 from shared.store.item_writer import NewEvent, Write
@@ -50,7 +50,8 @@ def withdrawal_write(
     after = item_after(change, item, revision, "withdrawn")
     event = None
     if item.public:
-        after = replace(after, public=revision.number, last_event=revision.number)
+        epochs = epochs_with(found, revision.number)
+        after = replace(after, public=revision.number, last_event=revision.number, epochs=epochs)
         event = NewEvent("item.withdrawn.v1", "major", found.now, change.actor.trace_id)
     return Write(
         write_id=change.write_id,

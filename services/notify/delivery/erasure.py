@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from services.notify.delivery.dead_letters import DeadDeliveries
 from services.notify.subscriptions.store import ShardMirror, SubscriptionStore
 from shared.model.clock import span_ms, store_now, to_ms
+from shared.model.epochs import EventEpochs
 from shared.model.ids import EventId, ItemId, SubscriptionId, event_id
 from shared.store import keys
 from shared.store.scripts import Script, ScriptCall, run_scripts
@@ -45,12 +46,14 @@ class DeliveryEraser:
         if not found:
             return
         now_ms = to_ms(await store_now(self._redis))
-        for field, erased_ms in ((str(field), int(erased_ms)) for field, erased_ms in found.items()):
+        for field, value in ((str(field), str(value)) for field, value in found.items()):
             item_id, _, newest = field.partition(":")
-            is_last = now_ms - erased_ms > self._longest_attempt_ms
+            erased_ms, _, spelled = value.partition(" ")
+            is_last = now_ms - int(erased_ms) > self._longest_attempt_ms
             if is_last or field not in self._erased_once:
                 # The newest revision announced the erasure.
-                await self._erase(ItemId(item_id), [event_id(ItemId(item_id), one) for one in range(1, int(newest))])
+                item, epochs = ItemId(item_id), EventEpochs.parse(spelled)
+                await self._erase(item, [event_id(item, one, epochs.of(one)) for one in range(1, int(newest))])
                 self._erased_once.add(field)
             if is_last:
                 await self._redis.hdel(keys.ERASED, field)

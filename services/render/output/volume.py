@@ -18,6 +18,7 @@ LockFamily = Literal["items", "lists", "rebuilds"]
 # Striped lock files: enough that two replicas seldom wait for one another by chance, few enough to keep for ever.
 _LOCKS_PER_FAMILY = 512
 _STATE = ".clarion"
+_HISTORY_BYTES = 200
 _UNFINISHED = ".new-"
 # A lock is held for milliseconds. Asking again, rather than waiting in a thread, can be given up at any moment.
 _FIRST_WAIT_SECONDS = 0.001
@@ -162,6 +163,22 @@ class Output:
     def keep_synced(self, mark: str) -> None:
         """Record up to where the volume is synced."""
         self._put(self.root / _STATE / "synced", mark.encode())
+
+    def history(self) -> str | None:
+        """Return how far the history of the store had come that the volume was written from."""
+        return self._state("history")
+
+    def keep_history(self, mark: str) -> None:
+        """
+        Record how far the history has come, with every batch: so the mark is written in its place, not beside it.
+
+        A mark of one block is never torn by a killed process, and an older mark after a power cut finds less, no more.
+        """
+        handle = os.open(self.root / _STATE / "history", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.pwrite(handle, mark.ljust(_HISTORY_BYTES).encode(), 0)
+        finally:
+            os.close(handle)
 
     def _state(self, name: str) -> str | None:
         try:

@@ -1,16 +1,38 @@
 -- Announce events whose pages can be read, each item's in the order of its revisions, write the receipts of the
 -- revisions, and acknowledge the entries.
--- KEYS 1 items stream  2 pages stream  3 dead letters, then for each entry: item, rendered (what waits for an earlier
---      revision's turn), receipts
+-- KEYS 1 items stream  2 pages stream  3 dead letters  4 history, then for each entry: item, rendered (what waits for
+--      an earlier revision's turn), receipts
 -- ARGV 1 JSON:
+--      epoch and worked (the history that the volume was written from: its epoch, and the last id of the log that it
+--      knows; absent: any),
 --      group, rendered_ms and visible_ms (for how long the pages have been written and visible), receipts_kept_ms,
 --      revisions_kept (of how many of an item's revisions receipts are kept),
 --      announcements: entry (its id), revision, previous (the revision of the item's event before this one), told
 --      (JSON list {name, value, ...} or an empty one), reason (why it was given up or ''), files (that show the
 --      revision: JSON or ''), replay (whether it was given up before and is put back)
--- Returns how many entries were announced. An entry that is not pending any more was announced by someone else.
+-- Returns {how many entries were announced, the last id of the log}, or nothing where the store is of another history.
+-- An entry that is not pending any more was announced by someone else.
 -- An entry whose turn has passed was announced or given up before, and comes again because the consumer group was lost:
 -- it is only acknowledged. A replay alone is announced after its turn, and removed, so that nobody can read it again.
+local function last_of_log()
+  local info = redis.pcall('XINFO', 'STREAM', KEYS[2])
+  if info.err then return '0-0' end  -- there is no log yet
+  for place = 1, #info, 2 do
+    if info[place] == 'last-generated-id' then return info[place + 1] end
+  end
+end
+
+local function is_before(x, y)
+  local a, b = x:match('^(%d+)-(%d+)$')
+  local c, d = y:match('^(%d+)-(%d+)$')
+  return tonumber(a) < tonumber(c) or (a == c and tonumber(b) < tonumber(d))
+end
+
+if argument.epoch then
+  if argument.epoch ~= (redis.call('HGET', KEYS[4], 'epoch') or '0') then return false end
+  if is_before(last_of_log(), argument.worked) then return false end
+end
+
 local announced_now = 0
 
 local function append(receipts, revision, told)
@@ -76,7 +98,7 @@ local function announce(item, rendered, receipts, one)
 end
 
 for place, one in ipairs(argument.announcements) do
-  local item, rendered, receipts = KEYS[1 + 3 * place], KEYS[2 + 3 * place], KEYS[3 + 3 * place]
+  local item, rendered, receipts = KEYS[2 + 3 * place], KEYS[3 + 3 * place], KEYS[4 + 3 * place]
   if redis.call('XACK', KEYS[1], argument.group, one.entry) == 1 then
     if one.reason == '' then drop_left(item, one.revision) end
     local has_passed = tonumber(one.previous) < tonumber(redis.call('HGET', item, 'announced') or '0')
@@ -93,4 +115,4 @@ for place, one in ipairs(argument.announcements) do
     if one.replay then redis.call('XDEL', KEYS[1], one.entry) end
   end
 end
-return announced_now
+return {announced_now, last_of_log()}

@@ -9,12 +9,16 @@ from redis.asyncio import Redis
 
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
+from services.render.output.history import VolumeHistory
 from shared.model.clock import span_ms
+from shared.model.errors import Unavailable
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
 from shared.model.items import Revision
 from shared.model.listings import Listing
+from shared.model.stream_id import StreamId
 from shared.model.urls import feed_path
 from shared.store import keys
+from shared.store.history import History
 from shared.store.receipts import NO_FILES, REVISIONS_KEPT, ShownFiles
 from shared.store.scripts import Script
 from shared.store.streams import Entry
@@ -113,26 +117,43 @@ def _size(data: Mapping[str, object]) -> int:
     return len(json.dumps(data, ensure_ascii=False).encode())
 
 
+class OtherHistory(Unavailable):
+    """The store is not of the history that the volume was written from: nothing was announced."""
+
+
 class Announcer:
     """Appends to the log."""
 
-    def __init__(self, redis: Redis, receipts_kept: timedelta = timedelta(days=30)) -> None:
+    def __init__(
+        self, redis: Redis, receipts_kept: timedelta = timedelta(days=30), volume: VolumeHistory | None = None
+    ) -> None:
+        self._volume = volume
         self._script = Script(redis, __name__, "announce.lua")
         self._receipts_kept_ms = span_ms(receipts_kept)
 
-    async def announce(self, announcements: Sequence[Announcement], age: BatchAge = _JUST_NOW) -> int:
+    @property
+    def history(self) -> History | None:
+        """The history that the volume was written from, as far as this process knows."""
+        return self._volume.known if self._volume else None
+
+    async def announce(
+        self, announcements: Sequence[Announcement], age: BatchAge = _JUST_NOW, history: History | None = None
+    ) -> int:
         """
         Announce and acknowledge, and write the receipts, in one script; return how many events went out.
 
-        It is idempotent.
+        `history` is that of the moment before the items were read: the ids of their events are of its epoch. It is
+        idempotent. Raises OtherHistory.
         """
         if not announcements:
             return 0
-        script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS]
+        script_keys = [keys.ITEMS_STREAM, keys.PAGES_STREAM, keys.DEAD_LETTERS, keys.HISTORY]
         for one in announcements:
             item_id = one.event.item_id
             script_keys += [keys.item(item_id), keys.rendered(item_id), keys.receipts(item_id)]
+        known = history or self.history
         argument = {
+            **({"epoch": str(known.epoch), "worked": str(known.pages)} if known else {}),
             "group": keys.RENDER_GROUP,
             "rendered_ms": span_ms(age.rendered),
             "visible_ms": span_ms(age.visible),
@@ -140,7 +161,13 @@ class Announcer:
             "revisions_kept": REVISIONS_KEPT,
             "announcements": [_spelled(one) for one in announcements],
         }
-        return int(await self._script(script_keys, argument))
+        answer = await self._script(script_keys, argument)
+        if answer is None:
+            raise OtherHistory("the store is of another history than the volume")
+        announced, last = answer
+        if self._volume:
+            self._volume.advance(pages=StreamId.parse(str(last)))
+        return int(announced)
 
 
 def _spelled(one: Announcement) -> Mapping[str, object]:

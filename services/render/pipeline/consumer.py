@@ -86,6 +86,7 @@ class ItemEventConsumer:
     async def on_item_events(self, entries: Sequence[Entry]) -> None:
         """Bring every page of the batch up to date, each once, and announce its events."""
         started, started_ns = time.perf_counter(), time.time_ns()
+        history = self._announcer.history
         batch = await self._reader.read(entries)
         done = await self._render(batch)
         rendered = time.perf_counter()
@@ -99,7 +100,8 @@ class ItemEventConsumer:
         announcements = [
             self._announcement(one, done.showings, files) for one, files in zip(batch.events, done.files, strict=True)
         ]
-        announced = await self._announcer.announce(announcements, BatchAge(_elapsed(rendered), _elapsed(visible)))
+        age = BatchAge(_elapsed(rendered), _elapsed(visible))
+        announced = await self._announcer.announce(announcements, age, history)
         _trace("announce", batch, visible_ns, after="render")
         took = time.perf_counter() - started
         render_batch_seconds.observe(took)
@@ -233,8 +235,10 @@ class ItemEventConsumer:
         fault = showing.faults.get(one.event.revision)
         if fault is not None:
             return Announcement(one.entry, one.event, None, fault)
+        # The entry's own id is of another epoch where the store was put back before anybody knew.
+        event = one.event.model_copy(update={"id": one.item.event_id_of(one.event.revision)})
         told = announced_event(
-            one.event,
+            event,
             one.revisions.own,
             listings_concerned(Change(one.revisions.known)),
             (one.item.source, one.item.external_id),

@@ -106,6 +106,19 @@ async def test_what_the_endpoint_answered_is_forgotten(
     assert await redis.zcard(SHARD.later(subscription.id)) == 0
 
 
+async def test_events_of_a_later_epoch_are_forgotten_too(redis: Redis, subscription: Subscription) -> None:
+    for event in (event_id(GONE, 1), event_id(GONE, 2, 1), event_id(GONE, 3, 1)):
+        delivery = Delivery(delivery_id(event, subscription.id), event, "item.published.v1", LogId("1-0"), 0)
+        await redis.hset(SHARD.deliveries(subscription.id), delivery.id, delivery.to_json())
+        await redis.rpush(SHARD.ready(subscription.id), delivery.id)
+    await redis.hset(keys.ERASED, f"{GONE}:3", "1000 2:1")
+
+    await erasing(redis).step()
+
+    kept = await redis.hkeys(SHARD.deliveries(subscription.id))
+    assert kept == [delivery_id(event_id(GONE, 3, 1), subscription.id)]
+
+
 async def test_what_was_told_of_others_stays(redis: Redis, subscription: Subscription) -> None:
     await enqueue(redis, subscription, OTHER, 1)
     (in_hand,) = await lease(redis, subscription)
