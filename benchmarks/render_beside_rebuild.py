@@ -114,13 +114,14 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 async def plant_pages(archive: Archive, step: str) -> None:
     """Put an empty file where each page of an item stands, and have a rebuild begin with the step."""
-    output, store = Output(archive.settings.output_dir), ItemStore(archive.redis)
+    output = Output(archive.settings.output_dir)
+    edition = await adopt_edition(archive.settings, archive.redis)
+    public_items = PublicItems(ItemStore(archive.redis), edition.site.languages)
     cursor = -1
     while cursor:
         cursor, found = await archive.redis.hscan(keys.PATHS, max(0, cursor), count=500)
-        for item in (await PublicItems(store).by_id([*map(ItemId, found.values())])).values():
+        for item in (await public_items.by_id([*map(ItemId, found.values())])).values():
             output.write(item.path, b"", page_time_ns(item))
-    edition = await adopt_edition(archive.settings, archive.redis)
     mark = {"fingerprint": edition.record.fingerprint, "section": None, "items_are_done": step == "lists"}
     output.keep_mark(json.dumps(mark))
 

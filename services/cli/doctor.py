@@ -25,6 +25,7 @@ from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.history import read_epoch
+from shared.store.item_store import ItemStore
 from shared.store.redis_client import on_masters
 
 Verdict = Literal["ok", "warning", "trouble"]
@@ -37,6 +38,7 @@ _PAGE_BYTES = 16_384
 # Cloud providers hand credentials to every process of the machine that asks here.
 _METADATA = IPv4Address("169.254.169.254")
 _LOOPBACK = IPv4Address("127.0.0.1")
+_NAMED_AT_MOST = 5
 _EPOCH_IS_NEWS = timedelta(days=7)
 _WHY_AN_EPOCH_BEGAN = {
     "asked": "somebody asked for it",
@@ -66,7 +68,8 @@ async def examine(settings: Settings, redis: Redis) -> list[Finding]:
         return [*found, Finding("store", "trouble", f"does not answer: {error}", todo)]
     found += [_version(numbers), *_store_and_pipeline(numbers)]
     found += [
-        await check(settings, redis) for check in (_history, _erasures, _durability, _clock, _shards, _admin_keys)
+        await check(settings, redis)
+        for check in (_history, _held, _erasures, _durability, _clock, _shards, _admin_keys)
     ]
     return [*found, _replicas(settings, numbers), _secrets_key(settings)]
 
@@ -201,6 +204,18 @@ async def _history(_: Settings, redis: Redis) -> Finding:
     if epoch.reason == "other":
         todo = "put the right store back, or take its pages off the volume with: clarion rebuild"
     return Finding("history", "warning", found, todo)
+
+
+async def _held(_: Settings, redis: Redis) -> Finding:
+    found = [(item, latest) for item, latest in await ItemStore(redis).held() if item.publish_at is not None]
+    if not found:
+        return Finding("held items", "ok", "none")
+    names = ", ".join(
+        f"{item.source}/{item.external_id} ({latest.lang}, {latest.section})" for item, latest in found[:_NAMED_AT_MOST]
+    )
+    more = f" and {len(found) - _NAMED_AT_MOST} more" if len(found) > _NAMED_AT_MOST else ""
+    todo = "put the language or section back into the site file, or send the items again with another"
+    return Finding("held items", "warning", f"their moment has come: {names}{more}", todo)
 
 
 async def _erasures(_: Settings, redis: Redis) -> Finding:

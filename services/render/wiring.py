@@ -133,7 +133,7 @@ def assemble(
     `faults` is told of shown items that cannot be rendered, by default the veto; `purge_urls` are told of changes.
     """
     store = ItemStore(redis)
-    public_items = PublicItems(store, _CACHED_CHARS)
+    public_items = PublicItems(store, edition.site.languages, _CACHED_CHARS)
     entries = ListEntryCache(edition)
     veto = Veto(redis, edition)
     items = ItemPages(store, public_items, edition, entries)

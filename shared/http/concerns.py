@@ -155,6 +155,16 @@ CONCERNS: tuple[Concern[StoreNumbers], ...] = (
         todo=_SEE_DEAD_LETTERS,
     ),
     Concern(
+        name="ItemsHeld",
+        subject="held items",
+        severity="ticket",
+        metric="clarion_items_held",
+        measure=lambda numbers: numbers.held,
+        threshold="> 0",
+        problem="Items held at their moment, because the site file has not their language or section: {count}",
+        todo="put the language or section back into the site file, or send the items again with another",
+    ),
+    Concern(
         name="StoreRewriteFailing",
         subject="store's disk",
         severity="ticket",

@@ -17,6 +17,7 @@ _PLAIN: tuple[tuple[Gauge, Callable[[StoreNumbers], float]], ...] = (
     (metrics.deliveries_waiting, lambda numbers: numbers.queue.waiting),
     (metrics.deliveries_overdue_seconds, lambda numbers: numbers.queue.overdue_seconds),
     (metrics.output_refuses_files, lambda numbers: numbers.output_refuses_files),
+    (metrics.items_held, lambda numbers: numbers.held),
     (metrics.store_epoch, lambda numbers: numbers.epoch),
     (metrics.store_memory_bytes, lambda numbers: numbers.server.memory_bytes),
     (metrics.store_memory_limit_bytes, lambda numbers: numbers.server.memory_limit_bytes),

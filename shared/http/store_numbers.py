@@ -89,6 +89,8 @@ class StoreNumbers:
     """Whether a render says that the volume which holds the site takes no files."""
     epoch: int = 0
     """The epoch of the store's history."""
+    held: int = 0
+    """Items whose moment has come, in a language or section that the site file does not have."""
 
 
 class StoreWatch:
@@ -106,7 +108,8 @@ class StoreWatch:
         pipe.get(keys.SHARDS)
         pipe.exists(keys.OUTPUT_TROUBLE)
         pipe.hget(keys.HISTORY, "epoch")
-        (seconds, microseconds), dead_letters, shards, refuses, epoch = await pipe.execute()
+        pipe.zcard(keys.HELD)
+        (seconds, microseconds), dead_letters, shards, refuses, epoch, held = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         infos, groups, unshown, queue = await asyncio.gather(
             on_masters(self._redis, "INFO"),
@@ -115,7 +118,8 @@ class StoreWatch:
             self._queue(int(shards or 0), now_ms),
         )
         server = _worst([_server(info) for info in infos])
-        return StoreNumbers(server, groups, unshown, queue, int(dead_letters), bool(refuses), int(epoch or 0))
+        trouble = bool(refuses)
+        return StoreNumbers(server, groups, unshown, queue, int(dead_letters), trouble, int(epoch or 0), int(held))
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:
         found: list[GroupNumbers] = []

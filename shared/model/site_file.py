@@ -160,6 +160,10 @@ class Site(_Table):
         """The sections whose newest items stand beside every page."""
         return tuple(section.path for section in self.sections if section.latest)
 
+    def has(self, lang: str, section: str) -> bool:
+        """Whether the site has the language and the section: either may have been taken out since an item was sent."""
+        return lang in self.languages and section in self.section_at
+
     def require_known(self, lang: str | None, section: str | None) -> None:
         """Raise Invalid unless the site has the language and the section, where a query names them."""
         wrong = [

@@ -58,6 +58,10 @@ output_refuses_files = Gauge(
     "clarion_output_refuses_files",
     "Whether the volume that holds the site takes no files (1), so that pages wait, or takes them (0).",
 )
+items_held = Gauge(
+    "clarion_items_held",
+    "Items whose moment has come, in a language or section that the site file does not have: they are not released.",
+)
 store_epoch = Gauge(
     "clarion_store_epoch", "The epoch of the store's history: it rises when a copy of the store is put back."
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from shared.model.clock import from_ms, store_now
+from shared.model.clock import from_ms, store_now, to_ms
 from shared.model.epochs import EventEpochs
 from shared.model.ids import ItemId
 from shared.model.items import Item, ItemMonths, LeftPage, LeftPlace, PublicItem, Revision, State
@@ -92,6 +92,28 @@ class ItemStore:
     async def is_being_erased(self, item_id: ItemId) -> bool:
         """Whether somebody has asked for the item's erasure, and it is not over."""
         return bool(await self._redis.hexists(keys.ERASURES, item_id))
+
+    async def hold(self, item: Item) -> None:
+        """Take a scheduled item out of the schedule, so that it is not looked at again and again."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zadd(keys.HELD, {item.id: to_ms(item.publish_at or item.accepted_at)})
+        pipe.zrem(keys.SCHEDULED, item.id)
+        await pipe.execute()
+
+    async def held(self) -> Sequence[tuple[Item, Revision]]:
+        """Return the items that are held, with their newest revisions."""
+        ids = [ItemId(str(member)) for member in await self._redis.zrange(keys.HELD, 0, -1)]
+        items = [item for item in await self.get_many(ids) if item is not None]
+        latest = await self.revisions([(item.id, item.latest) for item in items])
+        return [(item, revision) for item, revision in zip(items, latest, strict=True) if revision is not None]
+
+    async def let_go(self, item: Item) -> None:
+        """Hold the item no longer; put it back into the schedule if its newest revision still waits."""
+        pipe = self._redis.pipeline(transaction=True)
+        if item.publish_at is not None:
+            pipe.zadd(keys.SCHEDULED, {item.id: to_ms(item.publish_at)})
+        pipe.zrem(keys.HELD, item.id)
+        await pipe.execute()
 
     async def get(self, item_id: ItemId) -> Item | None:
         """Return the item, or None where there is none of this id."""

@@ -15,11 +15,16 @@ _CacheKey = tuple[ItemId, int, datetime | None]
 
 
 class PublicItems:
-    """Reads items with their public revisions. Only revisions are cached, because they never change."""
+    """
+    Reads items with their public revisions. Only revisions are cached, because they never change.
 
-    def __init__(self, store: ItemStore, cached_chars: int = 0) -> None:
+    An item in a language that the site no longer has is not seen.
+    """
+
+    def __init__(self, store: ItemStore, languages: Collection[str], cached_chars: int = 0) -> None:
         """`cached_chars` bounds the cache by the lengths of the bodies; 0 for none."""
         self._store = store
+        self._languages = languages
         self._cache: Lru[_CacheKey, Revision] = Lru(cached_chars, weigh=_chars)
 
     async def by_id(self, ids: Collection[ItemId], *, with_notices: bool = False) -> Mapping[ItemId, PublicItem]:
@@ -36,7 +41,11 @@ class PublicItems:
             if revision is not None:
                 self._cache.put(_cache_key(item), revision)
                 revisions[item.id] = revision
-        found = [PublicItem(item, revision) for item in items if (revision := revisions[item.id]) is not None]
+        found = [
+            PublicItem(item, revision)
+            for item in items
+            if (revision := revisions[item.id]) is not None and revision.lang in self._languages
+        ]
         return {one.item.id: one for one in found if (one.has_page if with_notices else one.is_listed)}
 
     def remember(self, item: PublicItem) -> None:

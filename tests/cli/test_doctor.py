@@ -8,12 +8,19 @@ from redis.asyncio import Redis
 
 from services.cli.doctor import Finding, examine
 from services.dev.embedded_store import embedded_redis
+from services.ingest.contract.item_body import ItemBody
+from services.ingest.publishing.publisher import Publisher
+from services.ingest.publishing.rules import Actor
 from shared.http.api_keys import ApiKey, KeyRing
+from shared.model.ids import ItemId
+from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.history import begin_next_epoch
+from shared.store.item_store import ItemStore
+from shared.store.item_writer import ItemWriter
 from shared.store.redis_client import connect
-from tests.factories import some_settings
+from tests.factories import an_item, some_settings
 
 
 async def test_a_sound_installation_has_no_trouble(redis: Redis, store_url: str, tmp_path: Path) -> None:
@@ -54,6 +61,22 @@ async def test_another_history_of_the_store_is_named(redis: Redis, store_url: st
     assert (calm.verdict, calm.found) == ("ok", "epoch 0")
     assert finding.verdict == "warning"
     assert finding.found.startswith("epoch 1 since ")
+
+
+async def test_items_that_are_held_are_named(redis: Redis, store_url: str, tmp_path: Path) -> None:
+    settings = _settings(tmp_path, store_url)
+    site, store = load_site(settings.site_file), ItemStore(redis)
+    publisher = Publisher(store, ItemWriter(redis), site, settings.base_url)
+    body = ItemBody.model_validate(an_item(publish_at="2999-01-01T00:00:00Z"))
+    receipt = await publisher.publish("press", "a", body, Actor("test", "t"))
+    item = await store.get(ItemId(receipt.id))
+    assert item is not None
+    await store.hold(item)
+
+    finding = _of(await examine(settings, redis), "held items")
+
+    assert finding.verdict == "warning"
+    assert "press/a (en, news)" in finding.found
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ async def _page(
     read = chars = 0
     while read < _MOST_READ:
         places = await store.newest_after(listing, after, limit)
-        items = await PublicItems(store).by_id([place.item for place in places])
+        items = await PublicItems(store, [listing.lang]).by_id([place.item for place in places])
         for place in places:
             after = place
             item = items.get(place.item)

@@ -116,7 +116,11 @@ class Publisher:
         for _ in range(_MOST_RACES):
             found = await self._store.find(change.item_id)
             revision = released(found)
-            if revision is None:
+            if revision is None or found.item is None:
+                return
+            if not self._site.has(revision.lang, revision.section):
+                await self._store.hold(found.item)
+                log.warning("item.held", item_id=change.item_id, lang=revision.lang, section=revision.section)
                 return
             write = await self._plan(change, found, revision, slug_is_binding=False)
             status = await self._writer.write(write)
@@ -135,6 +139,12 @@ class Publisher:
                 )
                 return
         raise Unavailable(f"item {change.item_id} was written by too many at once")
+
+    async def take_back_held(self) -> None:
+        """Let items wait for their release again whose language and section the site file has by now."""
+        for item, latest in await self._store.held():
+            if item.publish_at is None or self._site.has(latest.lang, latest.section):
+                await self._store.let_go(item)
 
     async def _publish(self, change: ItemChange, body: ItemBody) -> Receipt:
         for _ in range(_MOST_RACES):

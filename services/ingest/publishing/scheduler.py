@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 _LOOK_EVERY = timedelta(milliseconds=100)
 # Look again 10 ms after work: more may be due. Without the 10 ms an item that cannot be released makes a busy loop.
 _LOOK_AGAIN = timedelta(milliseconds=10)
+# Look at held items every minute: they go on when a service starts with another site file, or after a change of theirs.
+_LOOK_AT_HELD_EVERY_SECONDS = 60
 # Release 50 at once: concurrent writes share a sync to disk. One by one, 100 items of one moment take a second.
 _AT_ONCE = 50
 
@@ -37,8 +40,12 @@ class Scheduler:
 
     async def run(self) -> None:
         """Release revisions until cancelled; ask again where the store is away."""
+        look_at_held = 0.0
         while True:
             try:
+                if time.monotonic() >= look_at_held:
+                    await self._publisher.take_back_held()
+                    look_at_held = time.monotonic() + _LOOK_AT_HELD_EVERY_SECONDS
                 wait = await self.release_due()
             except (RedisError, OSError, Unavailable) as error:
                 log.warning("schedule.waiting", reason=repr(error))

@@ -130,6 +130,13 @@ class SitemapWriter:
             paths = [one.path for one in await self._reader.all()]
             self._put(SITEMAP_INDEX, sitemap_index(paths, self._base_url), written)
 
+    async def mend_index(self) -> None:
+        """Write the index anew if there is one."""
+        async with self._output.locked("lists", [SITEMAP_INDEX]):
+            if self._output.read(SITEMAP_INDEX) is not None:
+                paths = [one.path for one in await self._reader.all()]
+                self._put(SITEMAP_INDEX, sitemap_index(paths, self._base_url), Written())
+
     def _put(self, path: str, content: bytes | None, written: Written) -> None:
         if content is None:
             written.remove(path, was_there=self._output.remove(path))

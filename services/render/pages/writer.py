@@ -169,6 +169,10 @@ class PageWriter:
         """Whether the page of this very revision is on the volume."""
         return self._output.mtime_ns(item.path) == page_time_ns(item)
 
+    async def mend_sitemap_index(self) -> None:
+        """Have the index name the sitemaps of the site's languages: one that was taken out is named no longer."""
+        await self._sitemaps.mend_index()
+
     async def sync(self) -> None:
         """Return when everything written is on the disk. It takes up to a second, so use it only where it must be."""
         await asyncio.to_thread(sync, self._output.root)

@@ -46,13 +46,19 @@ def paths_concerned(changes: Iterable[Change]) -> frozenset[str]:
 
 
 def lists_concerned(changes: Iterable[Change], site: Site) -> frozenset[ListingPage | SitemapPart]:
-    """Return the pages that list changed items, each once however many changes concern it."""
+    """
+    Return the pages that list changed items, each once however many changes concern it.
+
+    A language that the site no longer has has no lists.
+    """
     pages: set[ListingPage | SitemapPart] = set()
     for change in changes:
         for listing in listings_concerned(change):
-            pages.update(pages_of(listing, site) if change.is_seen_in_lists else [ListFeeds(listing)])
+            if listing.lang in site.languages:
+                pages.update(pages_of(listing, site) if change.is_seen_in_lists else [ListFeeds(listing)])
         for place in change.places:
-            pages.update(_pages_at(place, is_seen_in_lists=change.is_seen_in_lists))
+            if place.listing.lang in site.languages:
+                pages.update(_pages_at(place, is_seen_in_lists=change.is_seen_in_lists))
         if change.revisions and change.is_seen_in_lists:
             pages.add(NewsSitemap())
     return frozenset(pages)

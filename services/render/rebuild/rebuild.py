@@ -198,6 +198,7 @@ class Rebuild:
             checkpoint.lists += 1
             self._output.keep_mark(checkpoint.model_dump_json())
             on_progress(RebuildProgress("lists", checkpoint.lists, len(every.groups)))
+        await self._writer.mend_sitemap_index()
         there |= await self._write([NewsSitemap(), *(LatestFragment(lang) for lang in self._site.languages)])
         return every.listings, there
 

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from services.render.theme.view_models import ItemPage, PageLink, Translation, in_language
+from services.render.theme.view_models import ItemPage, PageLink, Translation, in_language, section_name
 from shared.model.items import PublicItem
 from shared.model.kinds.kind import Node, StructuredDataSource
 from shared.model.site_file import Site
@@ -16,7 +16,8 @@ from shared.model.site_file import Site
 def item_json_ld(item: PublicItem, page: ItemPage, site: Site, base_url: str) -> Markup:
     """Return the item as its section's kind describes it, and the way to it through the sections."""
     publisher = _publisher(site, page.card.lang, base_url)
-    source = StructuredDataSource(item.revision, page.card.title, page.crumbs[-1].name, publisher)
+    section = section_name(site, item.revision.section, item.revision.lang)
+    source = StructuredDataSource(item.revision, page.card.title, section, publisher)
     url = base_url + item.path
     node: Node = {
         **page.card.section_kind.structured_data(source),

@@ -30,11 +30,12 @@ from services.render.theme.view_models import (
     card_of,
     in_language,
     item_page_of,
+    known_section_links,
     listing_name,
     section_link,
     section_links,
 )
-from shared.model.items import PublicItem
+from shared.model.items import PublicItem, Revision
 from shared.model.listings import Listing
 from shared.model.site_file import Section, Site
 from shared.model.urls import home_path, search_path
@@ -98,7 +99,7 @@ class Theme:
             og_title=page.card.title,
             og_type="article",
             alternates=[Alternate(revision.lang, item.path), *others],
-            feeds=self._feeds(Listing(revision.lang, "section", revision.section)),
+            feeds=self._feeds(self._listing_above(revision)),
             image=page.card.image,
             json_ld=item_json_ld(item, page, self._site, self._base_url),
         )
@@ -236,8 +237,17 @@ class Theme:
         frame = self._frame(lang)
         return f"{frame.title}: {' · '.join(place.name for place in frame.navigation)}"
 
+    def _listing_above(self, revision: Revision) -> Listing:
+        """Return the item's section, or home where the site file no longer has the section."""
+        if revision.section in self._site.section_at:
+            return Listing(revision.lang, "section", revision.section)
+        return Listing(revision.lang, "home")
+
     def _crumbs_above(self, listing: Listing) -> Sequence[PageLink]:
-        return section_links(self._site, listing.name, listing.lang)[:-1] if listing.kind == "section" else ()
+        if listing.kind != "section":
+            return ()
+        above = known_section_links(self._site, listing.name, listing.lang)
+        return [link for link in above if link.path != listing.path]
 
     def _links_below(self, listing: Listing) -> Sequence[PageLink]:
         if listing.kind != "section":

@@ -163,7 +163,7 @@ def item_page_of(item: PublicItem, site: Site, language: Language, translations:
         lead=printable(revision.summary) if revision.summary else None,
         # body_html sanitised it.
         body=Markup(scrollable(body_html(revision.body, revision.body_format))),  # noqa: S704
-        crumbs=section_links(site, revision.section, revision.lang),
+        crumbs=known_section_links(site, revision.section, revision.lang),
         byline=_byline(revision),
         images=safe_images(revision),
         downloads=[_download(attachment, language) for attachment in safe_attachments(revision)],
@@ -191,6 +191,12 @@ def section_links(site: Site, section_path_: str, lang: str) -> Sequence[PageLin
     segments = section_path_.split("/")
     paths = ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
     return [section_link(site, path, lang) for path in paths]
+
+
+def known_section_links(site: Site, section_path_: str, lang: str) -> Sequence[PageLink]:
+    """Return those of the sections that the site file still has: the others are named, and not linked to."""
+    known = {section_path(lang, path) for path in site.section_at}
+    return [link for link in section_links(site, section_path_, lang) if link.path in known]
 
 
 def section_link(site: Site, path: str, lang: str) -> PageLink:

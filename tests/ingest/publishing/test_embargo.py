@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
+from services.ingest.contract.item_body import ItemBody
 from services.ingest.publishing.publisher import Publisher
+from services.ingest.publishing.rules import Actor
 from services.ingest.publishing.scheduler import Scheduler
 from shared.model.clock import store_now, to_ms
+from shared.model.ids import item_id
+from shared.model.items import Withdrawal
 from shared.model.listings import Listing
 from shared.model.site_file import load_site
 from shared.runtime.background import background
@@ -244,3 +248,53 @@ async def test_a_moment_that_is_past_holds_nothing_back(ingest: Ingest, publish_
     receipt = await ingest.put("a", an_item(publish_at=publish_at, published_at=...))
 
     assert receipt["state"] == "published"
+
+
+@pytest.mark.parametrize(
+    "taken_out",
+    [
+        pytest.param({"languages": ("en", "ar")}, id="a language"),
+        pytest.param({"sections": ()}, id="a section"),
+    ],
+)
+async def test_an_item_in_what_was_taken_out_is_held_until_the_site_has_it_again(
+    redis: Redis, settings: Settings, taken_out: dict[str, object]
+) -> None:
+    site = load_site(settings.site_file)
+    smaller = site.model_copy(update=taken_out)
+    store = ItemStore(redis)
+    with_all, without = (Publisher(store, ItemWriter(redis), one, settings.base_url) for one in (site, smaller))
+    item = ItemBody.model_validate(an_item(lang="ru", publish_at=(await store_now(redis) + timedelta(seconds=0.2))))
+    receipt = await with_all.publish("press", "a", item, Actor("test", "t"))
+
+    async def is_held() -> bool:
+        await Scheduler(redis, without).release_due()
+        return await redis.zrange(keys.HELD, 0, -1) == [receipt.id]
+
+    await eventually(is_held, "the holding")
+
+    assert await redis.zcard(keys.SCHEDULED) == 0
+    assert [item.external_id for item, _ in await store.held()] == ["a"]
+    assert await redis.xlen(keys.ITEMS_STREAM) == 0
+    await without.take_back_held()
+    assert await redis.zcard(keys.HELD) == 1
+    await with_all.take_back_held()
+    await Scheduler(redis, with_all).release_due()
+    assert await redis.zcard(keys.HELD) == 0
+    assert await redis.xlen(keys.ITEMS_STREAM) == 1
+
+
+async def test_what_is_cancelled_while_it_is_held_is_held_no_longer(redis: Redis, settings: Settings) -> None:
+    site = load_site(settings.site_file)
+    store = ItemStore(redis)
+    publisher = Publisher(store, ItemWriter(redis), site, settings.base_url)
+    await publisher.publish("press", "a", ItemBody.model_validate(an_item(publish_at=FAR)), Actor("test", "t"))
+    found = await store.get(item_id("press", "a"))
+    assert found is not None
+    await store.hold(found)
+
+    await publisher.withdraw("press", "a", Withdrawal(mode="gone"), Actor("test", "t"))
+    await publisher.take_back_held()
+
+    assert await redis.zcard(keys.HELD) == 0
+    assert await redis.zcard(keys.SCHEDULED) == 0

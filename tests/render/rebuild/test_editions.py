@@ -37,7 +37,10 @@ async def restarted(redis: Redis, settings: Settings) -> Press:
 
 async def listed(press: Press) -> list[str]:
     ids = [ItemId(member) for member in await newest(press.redis, HOME)]
-    return [item.item.external_id for item in (await PublicItems(press.newsroom.store).by_id(ids)).values()]
+    return [
+        item.item.external_id
+        for item in (await PublicItems(press.newsroom.store, press.edition.site.languages).by_id(ids)).values()
+    ]
 
 
 async def test_a_slip_in_a_template_takes_no_page_off_the_air(press: Press, redis: Redis, tmp_path: Path) -> None:

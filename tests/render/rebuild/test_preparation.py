@@ -22,8 +22,9 @@ NEWS = ListPage(Listing("en", "section", "news"))
 async def pauses(press: Press, page: ListingPage | Sitemap) -> int:
     """Prepare the page and return how often it let others go first."""
     store, entries = ItemStore(press.redis), ListEntryCache(press.edition)
-    items = ItemPages(store, PublicItems(store), press.edition, entries)
-    reader = ListReader(press.redis, PublicItems(store), press.edition)
+    public_items = PublicItems(store, press.edition.site.languages)
+    items = ItemPages(store, public_items, press.edition, entries)
+    reader = ListReader(press.redis, public_items, press.edition)
     taken = 0
 
     async def pause() -> None:
