@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingest.publishing.durability import WeakStore, require_durable_store
+from services.render.output.exchange import can_exchange
 from shared.http.api_keys import KeyRing
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
@@ -124,7 +125,8 @@ def _locks(folder: Path) -> Finding:
             try:
                 fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return Finding("output", "ok", f"{folder} takes files and keeps locks")
+                how = "exchanges names" if can_exchange(folder) else "renames, which is slower than exchanging names"
+                return Finding("output", "ok", f"{folder} takes files, keeps locks and {how}")
     except OSError as error:
         todo = "make room or mend the volume: until then pages wait, and render goes on by itself"
         return Finding("output", "trouble", f"{folder} takes no files: {error.strerror}", todo)

@@ -36,12 +36,15 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         edition = await adopt_edition(settings, redis)
         parts = assemble(redis, edition, output, purge_urls=settings.purge_urls, receipts_kept=settings.log_retention)
         previews = previews_router(ItemStore(redis), edition, SiteAnswers(output, edition), settings.secrets_key)
+        sync_mark = SyncMark(redis, output, parts.consumer.check, parts.rebuild.rewrite)
         stream = StreamConsumer(
             settings.redis_url,
             keys.ITEMS_STREAM,
             keys.RENDER_GROUP,
             shown_once_replicated(
-                parts.volume_trouble.watching(parts.history.watching(parts.consumer.on_item_events)),
+                sync_mark.guarding(
+                    parts.volume_trouble.watching(parts.history.watching(parts.consumer.on_item_events))
+                ),
                 Replication(redis, settings.wait_replicas),
             ),
             parts.consumer.bury,
@@ -68,7 +71,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         async with (
             stream.running(),
             background(
-                SyncMark(redis, output, parts.consumer.check).run(parts.rebuild.run_if_needed),
+                sync_mark.run(parts.rebuild.run_if_needed),
                 RebuildOnDemand(redis, parts.rebuild, output).run(),
                 repeated(parts.history.look, _LOOK_AT_HISTORY_SECONDS, "history.unread"),
                 parts.rebuild.sweep_unfinished(),

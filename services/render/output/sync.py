@@ -1,9 +1,10 @@
 """
 How much of the volume is surely on the disk, so that a crash of the machine leaves no torn page unseen.
 
-Pages are renamed into place without waiting for the disk. Now and then everything is synced, and the mark says up to
-which event that holds. After a start of the machine (not of the process: the kernel keeps what a killed process wrote)
-the pages of every event since the mark are written again; those that are whole stay as they are.
+Pages get their names without waiting for the disk: after a power cut a file may be empty though its time is right. Now
+and then everything is synced, and the mark says since when, and up to which event, that holds. After a start of the
+machine (not of the process: the kernel keeps what a killed process wrote) every file that was written since the mark is
+written again, and so are the pages of every event since; nothing new is announced before. A file that is whole stays.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from services.render.output.syncing import sync
 from services.render.output.volume import Output
 from shared.model.stream_id import StreamId
 from shared.store import keys
-from shared.store.streams import Entry
+from shared.store.streams import Entry, Handle
 
 log = structlog.get_logger()
 
@@ -35,16 +36,35 @@ class _SyncPoint(BaseModel):
 
     boot: str
     entry: str
+    since_ns: int | None = None
+    """Files that were written before this moment are on the disk; None in a mark of an older release."""
 
 
 class SyncMark:
     """Keeps the mark, and checks what is newer than it."""
 
-    def __init__(self, redis: Redis, output: Output, check: Callable[[Sequence[Entry]], Awaitable[None]]) -> None:
-        """`check` writes the pages of events again without announcing them."""
+    def __init__(
+        self,
+        redis: Redis,
+        output: Output,
+        check: Callable[[Sequence[Entry]], Awaitable[None]],
+        rewrite: Callable[[Sequence[str]], Awaitable[None]],
+    ) -> None:
+        """`check` writes the pages of events again without announcing them, `rewrite` the files at some paths."""
         self._redis = redis
         self._output = output
         self._check = check
+        self._rewrite = rewrite
+        self._is_checked = asyncio.Event()
+
+    def guarding(self, handle: Handle) -> Handle:
+        """Return `handle`, which waits until the volume is known to be whole."""
+
+        async def handle_checked(entries: Sequence[Entry]) -> None:
+            await self._is_checked.wait()
+            await handle(entries)
+
+        return handle_checked
 
     async def run(self, whole: Callable[[], Awaitable[None]]) -> None:
         """
@@ -53,22 +73,29 @@ class SyncMark:
         `whole` writes what is missing of the volume: the check may have found that it cannot tell.
         """
         await _until_done(self.check_after_crash)
+        self._is_checked.set()
         await whole()
         while True:
             await _until_done(self.keep)
             await asyncio.sleep(_SYNC_EVERY_SECONDS)
 
     async def keep(self) -> None:
-        """Sync the volume and note up to which event that holds."""
-        done = await self._done()
+        """Sync the volume and note since when, and up to which event, that holds."""
+        done, since_ns = await self._done(), self._output.now_ns()
         await asyncio.to_thread(sync, self._output.root)
-        self._output.keep_synced(_SyncPoint(boot=_boot(), entry=done).model_dump_json())
+        self._output.keep_synced(_SyncPoint(boot=_boot(), entry=done, since_ns=since_ns).model_dump_json())
 
     async def check_after_crash(self) -> int:
-        """Write the pages of events since the mark again if the machine has started since; return how many events."""
+        """Write what was written since the mark again if the machine has started since; return how many events."""
         mark = self._mark()
         if mark is None or mark.boot == _boot():
             return 0
+        # A rebuild that was interrupted cannot tell which of its files are on the disk.
+        self._output.keep_mark(None)
+        if mark.since_ns is not None:
+            torn = await asyncio.to_thread(list, self._output.changed_since(mark.since_ns))
+            await self._rewrite(torn)
+            log.info("sync.rewritten", files=len(torn))
         # Any: redis-py's replies are unions of everything.
         trimmed: Any = await self._redis.hget(keys.TRIMMED, keys.ITEMS_STREAM)
         if trimmed is not None and StreamId.parse(trimmed) > StreamId.parse(mark.entry):

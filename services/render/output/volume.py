@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
-import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from services.render.output.atomic_file import UNFINISHED, put_file, remove_unless_locked
+from services.render.output.exchange import can_exchange
 from services.render.output.files import is_of_a_name, naming
 from shared.model.urls import INDEX_FILE
 
@@ -19,10 +22,11 @@ LockFamily = Literal["items", "lists", "rebuilds"]
 _LOCKS_PER_FAMILY = 512
 _STATE = ".clarion"
 _HISTORY_BYTES = 200
-_UNFINISHED = ".new-"
 # A lock is held for milliseconds. Asking again, rather than waiting in a thread, can be given up at any moment.
 _FIRST_WAIT_SECONDS = 0.001
 _LONGEST_WAIT_SECONDS = 0.02
+# A second of them: the only writers of one file are replicas that keep their own marks.
+_MOST_TRIES = 1000
 
 
 class Output:
@@ -34,10 +38,19 @@ class Output:
     lock of the family `lists` may take one of `items`, never the other way round, so that nobody waits in a circle.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, exchanges: bool | None = None) -> None:
+        """`exchanges` tells whether the volume can exchange names; it is tried where nobody knows."""
         self.root = root
+        self._exchanges = exchanges
         self._locks = root / _STATE / "locks"
         self._locks.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether files exchange names; else a new file is renamed over the old one."""
+        if self._exchanges is None:
+            self._exchanges = can_exchange(self.root / _STATE)
+        return self._exchanges
 
     @property
     def search_file(self) -> Path:
@@ -84,30 +97,18 @@ class Output:
             self._put(target, content, mtime_ns)
         return True
 
-    def _put(self, target: Path, content: bytes, mtime_ns: int | None = None) -> None:
-        while True:
-            # No folder yet, or another replica just removed it as empty, or swept the new file before it was locked.
-            with contextlib.suppress(FileNotFoundError, BlockingIOError):
-                return self._replace(target, content, mtime_ns)
-            target.parent.mkdir(parents=True, exist_ok=True)
-
-    @staticmethod
-    def _replace(target: Path, content: bytes, mtime_ns: int | None) -> None:
-        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
-        beside = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                # Held until the file has its name: one that nobody holds was left behind by a process that is gone.
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                if mtime_ns is not None:
-                    os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
-                beside.replace(target)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+    def _put(self, target: Path, content: bytes, mtime_ns: int | None = None, *, is_durable: bool = False) -> None:
+        for _ in range(_MOST_TRIES):
+            # No folder yet, or another replica just removed it as empty, swept the new file, or writes the same one.
+            try:
+                return put_file(
+                    target, content, mtime_ns, exchanges=self.exchanges and not is_durable, is_durable=is_durable
+                )
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except BlockingIOError:
+                time.sleep(_FIRST_WAIT_SECONDS)
+        raise BlockingIOError(errno.EAGAIN, "another replica writes the same file and does not end", str(target))
 
     def remove(self, path: str) -> bool:
         """Take the file away, and the folders that it leaves empty; return whether it was there."""
@@ -161,8 +162,21 @@ class Output:
         return self._state("synced")
 
     def keep_synced(self, mark: str) -> None:
-        """Record up to where the volume is synced."""
-        self._put(self.root / _STATE / "synced", mark.encode())
+        """Record up to where the volume is synced, surely on the disk."""
+        self._put(self.root / _STATE / "synced", mark.encode(), is_durable=True)
+
+    def now_ns(self) -> int:
+        """Return the moment by the clock of the volume: what is written from now on has this moment or a later one."""
+        clock = self.root / _STATE / "clock"
+        clock.touch()
+        return clock.stat().st_ctime_ns
+
+    def changed_since(self, moment_ns: int) -> Iterator[str]:
+        """Yield the path of every file that was written at the moment or later, whatever its time says."""
+        for path in self.paths():
+            with contextlib.suppress(FileNotFoundError):
+                if self.file_of(path).stat().st_ctime_ns >= moment_ns:
+                    yield path
 
     def history(self) -> str | None:
         """Return how far the history of the store had come that the volume was written from."""
@@ -202,19 +216,9 @@ class Output:
             Path(folder) / name
             for folder, _, names in os.walk(self.root)
             for name in names
-            if name.startswith(_UNFINISHED)
+            if name.startswith(UNFINISHED)
         )
-        return sum(map(_remove_unless_locked, found))
-
-
-def _remove_unless_locked(file: Path) -> bool:
-    try:
-        with file.open("r+b") as unfinished:
-            fcntl.flock(unfinished, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.unlink()
-    except OSError:  # its writer is at work, or has just finished; or it is none of ours
-        return False
-    return True
+        return sum(map(remove_unless_locked, found))
 
 
 def _stripe(path: str) -> int:

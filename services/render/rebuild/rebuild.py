@@ -52,6 +52,7 @@ _SEARCHED_IN_ONE_STEP = 5
 _FILES_IN_ONE_STEP = 200
 _PATHS_IN_ONE_READING = 100
 _WAIT_SECONDS = 1
+_REWRITTEN_AT_ONCE = 50
 
 
 class RebuildCheckpoint(BaseModel):
@@ -141,9 +142,22 @@ class Rebuild:
         self._output.keep_mark(None)
         if section is None:
             await self._search.remove_unpublished(self._load.until_idle)
+            # A power cut must not leave the mark and take pages.
+            await self._writer.sync()
             self._output.mark_built(self._record.fingerprint)
         log.info("site.rebuilt", section=section, items=checkpoint.items, listings=listings, stale=len(stale))
         return RebuildResult(checkpoint.items, listings, stale)
+
+    async def rewrite(self, paths: Sequence[str]) -> None:
+        """Write the files at the paths again where they are not what they ought to be."""
+        self._files.write(self._output)
+        for some in chunks_of([path for path in paths if self._may_be_page(path)], _REWRITTEN_AT_ONCE):
+            pages = {page for path in some for page in pages_at(path, self._site, self._feed_formats)}
+            try:
+                await self._writer.refresh(pages)
+            except UnusableName as fault:
+                log.error("page.unusable", reason=str(fault))  # noqa: TRY400 - the reason says everything
+        await self._writer.mend_sitemap_index()
 
     async def sweep_unfinished(self) -> None:
         """Remove the temporary files of processes that were killed."""

@@ -1,21 +1,26 @@
 """The output volume: files appear whole, and locks hold between processes."""
 
 import asyncio
+import hashlib
 import signal
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
+from services.render.output.atomic_file import UNFINISHED
+from services.render.output.exchange import can_exchange, exchange
+from services.render.output.files import UnusableName
 from services.render.output.volume import Output
 
 MTIME_NS = 1_700_000_000_000_000_007
 
 
-@pytest.fixture
-def output(tmp_path: Path) -> Output:
-    return Output(tmp_path / "output")
+@pytest.fixture(params=[None, False], ids=["as the volume can", "by renaming"])
+def output(tmp_path: Path, request: pytest.FixtureRequest) -> Output:
+    return Output(tmp_path / "output", exchanges=request.param)
 
 
 def test_a_path_with_a_slash_at_its_end_is_read_from_an_index_file(output: Output, tmp_path: Path) -> None:
@@ -62,6 +67,61 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(output: Output
 
     assert output.read("/en/") == b"old"
     assert [file.name for file in output.file_of("/en/").parent.iterdir()] == ["index.html"]
+
+
+def test_old_bytes_under_an_unfinished_name_are_no_hindrance(output: Output) -> None:
+    output.write("/en/", b"first", MTIME_NS)
+    output.write("/en/", b"second", MTIME_NS)
+    left_behind = output.file_of("/en/").with_name(_unfinished_name("index.html"))
+    left_behind.write_bytes(b"old bytes that somebody reads")
+
+    with left_behind.open("rb") as reading:
+        assert output.write("/en/", b"third", MTIME_NS)
+        assert reading.read() == b"old bytes that somebody reads"
+
+    assert output.read("/en/") == b"third"
+    assert [file.name for file in output.file_of("/en/").parent.iterdir()] == ["index.html"]
+
+
+def test_a_folder_where_a_file_belongs_is_not_exchanged_for_it(output: Output) -> None:
+    (output.file_of("/en/") / "in the way").mkdir(parents=True)
+
+    with pytest.raises(UnusableName):
+        output.write("/en/", b"page", MTIME_NS)
+
+    assert (output.file_of("/en/") / "in the way").is_dir()
+    assert [file.name for file in output.file_of("/en/").parent.iterdir()] == ["index.html"]
+
+
+def test_names_are_exchanged_only_where_both_files_are_there(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"1")
+    if not can_exchange(tmp_path):
+        pytest.skip("this file system cannot exchange names")
+
+    with pytest.raises(FileNotFoundError):
+        exchange(one, other)
+    other.write_bytes(b"2")
+    exchange(one, other)
+
+    assert (one.read_bytes(), other.read_bytes()) == (b"2", b"1")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one", "other"]
+
+
+def test_what_was_written_since_a_moment_is_found_though_its_time_is_old(output: Output) -> None:
+    output.write("/en/", b"page", 1)
+    output.write("/ru/", b"page", 1)
+    time.sleep(0.02)
+    since = output.now_ns()
+
+    output.write("/en/", b"another", 1)
+    output.write("/en/feed.rss", b"feed", 1)
+
+    assert sorted(output.changed_since(since)) == ["/en/", "/en/feed.rss"]
+
+
+def _unfinished_name(name: str) -> str:
+    return UNFINISHED + hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
 
 
 async def test_what_a_killed_process_left_unfinished_is_swept_and_nothing_that_is_being_written(

@@ -27,10 +27,10 @@ class FullOutput(Output):
 
     fault: int | None = None
 
-    def _put(self, target: Path, content: bytes, mtime_ns: int | None = None) -> None:
+    def _put(self, target: Path, content: bytes, mtime_ns: int | None = None, *, is_durable: bool = False) -> None:
         if self.fault is not None:
             raise OSError(self.fault, os.strerror(self.fault), str(target))
-        super()._put(target, content, mtime_ns)
+        super()._put(target, content, mtime_ns, is_durable=is_durable)
 
 
 @pytest.fixture
