@@ -21,6 +21,9 @@ from shared.model.items import UpdateType
 
 ItemEventType = Literal["item.published.v1", "item.revised.v1", "item.withdrawn.v1"]
 PUBLIC_TYPES: tuple[ItemEventType, ...] = ("item.published.v1", "item.revised.v1", "item.withdrawn.v1")
+ITEM_LEFT = "item.left.v1"
+"""What a subscription is told instead of the event that took an item out of its filter; it is in no log."""
+LeftBy = Literal["lang", "section", "tags"]
 FEEDS_CHANGED = "feeds.changed.v1"
 """An entry of `pages` that only names feeds, made by a minor revision. Webhooks and /v1/events skip it."""
 
@@ -79,6 +82,14 @@ class AnnouncedEvent:
     body: str
     feeds: tuple[str, ...]
     """The paths of the feeds that changed, also of feeds that the item left."""
+    was: str = ""
+    """
+    The facts that the item's event before this one told, and that event's place in the log, as JSON.
+
+    Empty where there was none, or it ended the item.
+    """
+    moved_body: str = ""
+    """What `item.left.v1` is made of where `body` is empty: a minor revision changed language, section or tags."""
 
     def to_fields(self) -> dict[str, str]:
         return {
@@ -88,7 +99,19 @@ class AnnouncedEvent:
             "trace_id": self.trace_id,
             "body": self.body,
             "feeds": json.dumps(self.feeds),
+            **({"was": self.was} if self.was else {}),
+            **({"moved_body": self.moved_body} if self.moved_body else {}),
         }
+
+    def body_as(self, event_type: str, left: LeftBy | None = None) -> str:
+        """Return what a subscription is told that hears of the event under this type: always the same."""
+        if event_type == self.type:
+            return self.body
+        told = json.loads(self.body or self.moved_body)
+        told["type"] = event_type
+        if left is not None:
+            told["data"]["left"] = left
+        return json.dumps(told, ensure_ascii=False)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "AnnouncedEvent":
@@ -99,6 +122,8 @@ class AnnouncedEvent:
             trace_id=fields["trace_id"],
             body=fields["body"],
             feeds=tuple(from_json(fields["feeds"])),
+            was=fields.get("was", ""),
+            moved_body=fields.get("moved_body", ""),
         )
 
 

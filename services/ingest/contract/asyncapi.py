@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.model.events import PUBLIC_TYPES, ItemEvent
+from shared.model.events import ITEM_LEFT, PUBLIC_TYPES, ItemEvent
 from shared.store import keys
 
 # Any: AsyncAPI's own shape.
@@ -36,6 +36,7 @@ _DATA: Json = {
         "url": {"type": "string", "format": "uri"},
         "api_url": {"type": "string", "format": "uri"},
         "feeds": {"type": "array", "items": {"type": "string", "format": "uri"}},
+        "left": {"enum": ["lang", "section", "tags"], "description": "Of item.left.v1: by what it left the filter."},
     },
 }
 _PAGES_ENTRY: Json = {
@@ -49,6 +50,8 @@ _PAGES_ENTRY: Json = {
         "trace_id": {"type": "string"},
         "body": {"type": "string", "contentMediaType": "application/json"},
         "feeds": {"type": "string", "contentMediaType": "application/json"},
+        "was": {"type": "string", "contentMediaType": "application/json"},
+        "moved_body": {"type": "string", "contentMediaType": "application/json"},
     },
 }
 
@@ -59,7 +62,7 @@ def asyncapi(base_url: str) -> Json:
         "type": "object",
         "required": ["type", "timestamp", "data"],
         "properties": {
-            "type": {"enum": list(PUBLIC_TYPES)},
+            "type": {"enum": [*PUBLIC_TYPES, ITEM_LEFT]},
             "timestamp": {"type": "string", "format": "date-time"},
             "data": {"$ref": "#/components/schemas/EventData"},
         },

@@ -112,7 +112,7 @@ class ItemTimelines:
         entry = candidate(logged)
         await self._store.refresh_all()
         everyone = [one for mirror in self._store.mirrors for one in mirror.subscriptions.values()]
-        return sorted((one for one in everyone if Listener.of(one).wants(entry)), key=lambda one: one.created_at)
+        return sorted((one for one in everyone if Listener.of(one).hears(entry)), key=lambda one: one.created_at)
 
     async def _lines(self, event_id: EventId, subscriptions: Sequence[Subscription]) -> Sequence[DeliveryLine]:
         pipeline = self._redis.pipeline(transaction=False)

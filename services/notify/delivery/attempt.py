@@ -105,7 +105,9 @@ class DeliveryAttempts:
         if delivery.body is not None:
             return Message(delivery.body.encode(), new_trace_id())
         event = await self._event_log.event(delivery.log_id)
-        return Message(event.body.encode(), event.trace_id) if event is not None else None
+        if event is None:
+            return None
+        return Message(event.body_as(delivery.event_type, delivery.left).encode(), event.trace_id)
 
     def _decided(
         self, outcome: TryAgain | GiveUp, attempt: Attempt, delivery: Delivery

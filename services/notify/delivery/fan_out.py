@@ -31,13 +31,13 @@ def plan(
         for listener in listeners:
             if resumed_after is not None and listener.id <= resumed_after:
                 continue
-            event = entry.event
-            if event is None or not listener.wants(entry):
+            event, heard = entry.event, listener.hears(entry)
+            if event is None or heard is None:
                 continue
             if len(deliveries) == limit:
                 return FanOutPlan(tuple(deliveries), cursor)
             one = delivery_id(event.id, listener.id)
-            deliveries.append(Delivery(one, event.id, event.type, entry.log_id, now_ms))
+            deliveries.append(Delivery(one, event.id, heard.event_type, entry.log_id, now_ms, left=heard.left))
             cursor = Cursor(cursor.passed, entry.log_id, listener.id)
         cursor = Cursor(passed=entry.log_id)
     return FanOutPlan(tuple(deliveries), cursor)

@@ -91,7 +91,8 @@ class DeliveryHistory:
             raise NotFound(f'there is no delivery "{delivery_id}", or it is no longer remembered')
         last = over[0]
         was_heard = last["outcome"] == "delivered"
-        again = Delivery(delivery_id, last["event_id"], last["event_type"], last["log_id"], now_ms, is_again=was_heard)
+        event = last["event_id"], last["event_type"], last["log_id"]
+        again = Delivery(delivery_id, *event, now_ms, is_again=was_heard, left=last.get("left"))
         return await self._enqueue(subscription_id, again)
 
     async def _kept(self, subscription_id: SubscriptionId, before: str | None = None) -> list[tuple[str, Any]]:

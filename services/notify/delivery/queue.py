@@ -199,7 +199,7 @@ def _settle_arguments(one: Settlement) -> tuple[str | int, ...]:
         left_alone_ms = span_ms(min(one.attempt.outcome.retry_after, LONGEST_RETRY_AFTER))
     state = "" if verdict == "done" else one.delivery.to_json()
     delivery = one.delivery
-    attempt = one.attempt.to_json(delivery.id, delivery.event_id, delivery.event_type, delivery.log_id)
+    attempt = one.attempt.to_json(delivery.id, delivery.event_id, delivery.event_type, delivery.log_id, delivery.left)
     return one.delivery.id, one.lease.token, verdict, wait_ms, state, attempt, health, left_alone_ms
 
 

@@ -12,7 +12,7 @@ from services.notify.delivery.dead_letters import DeadDeliveries
 from services.notify.delivery.replays import Replay, ReplayStore
 from services.notify.log.event_log import EventLog
 from services.notify.model.delivery import Delivery
-from services.notify.model.filter import CompiledFilter, candidate
+from services.notify.model.filter import CompiledFilter, candidate, hearing
 from services.notify.model.log_position import is_before
 from services.notify.subscriptions.store import SubscriptionStore
 from shared.model.clock import store_now, to_ms
@@ -21,6 +21,9 @@ from shared.model.stream_id import StreamId
 from shared.store.keys import Shard
 
 log = structlog.get_logger()
+
+# Whoever asks for what was announced before the subscription was made hears how it went on.
+_FROM_THE_FIRST = StreamId(0)
 
 # One call of the script blocks the server for about 1 ms.
 _AT_ONCE = 200
@@ -108,10 +111,12 @@ class ReplayWorker:
             if is_before(replay.end, logged.log_id):
                 break
             with contextlib.suppress(KeyError, TypeError, ValueError):
-                facts = candidate(logged).facts
-                if facts is not None and wanted.matches(facts):
+                heard = hearing(wanted, candidate(logged), _FROM_THE_FIRST)
+                if heard is not None:
                     event, one = logged.event, delivery_id(logged.event.id, subscription.id)
-                    again = Delivery(one, event.id, event.type, logged.log_id, now_ms, is_again=True)
+                    again = Delivery(
+                        one, event.id, heard.event_type, logged.log_id, now_ms, is_again=True, left=heard.left
+                    )
                     found.append((again, ""))
         return found, _nearer(page.last, replay.end)
 

@@ -14,7 +14,7 @@ from starlette.types import Message, Send
 
 from services.notify.log.event_log import EventLog, LogNoLongerReaches
 from services.notify.model.log_position import is_before
-from shared.model.events import PUBLIC_TYPES, LoggedEvent
+from shared.model.events import PUBLIC_TYPES, AnnouncedEvent, LoggedEvent
 from shared.model.ids import LogId
 from shared.runtime.background import set_within
 
@@ -113,7 +113,7 @@ async def sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event
     while not stopping.is_set():
         page = await read_events(event_log, place, _SCANNED_AT_ONCE)
         for logged in page.events:
-            yield f"id: {logged.log_id}\nevent: {logged.event.type}\ndata: {logged.event.body}\n\n"
+            yield f"id: {logged.log_id}\nevent: {logged.event.type}\ndata: {_data(logged.event)}\n\n"
         place = page.next
         quiet_polls = 0 if page.events else quiet_polls + 1
         if quiet_polls == _HEARTBEAT_EVERY_POLLS:
@@ -125,4 +125,16 @@ async def sent_events(event_log: EventLog, place: LogId, stopping: asyncio.Event
 
 def _shown(logged: LoggedEvent) -> dict[str, object]:
     event = logged.event
-    return {"cursor": logged.log_id, "id": event.id, **json.loads(event.body)}
+    return {"cursor": logged.log_id, "id": event.id, **json.loads(event.body), **_was(event)}
+
+
+def _was(event: AnnouncedEvent) -> dict[str, object]:
+    """Return what the item's event before this one told, so that whoever filters by himself knows what left."""
+    if not event.was:
+        return {}
+    told = json.loads(event.was)
+    return {"was": {"lang": told["lang"], "section": told["section"], "tags": told["tags"], "cursor": told["log_id"]}}
+
+
+def _data(event: AnnouncedEvent) -> str:
+    return json.dumps({**json.loads(event.body), **_was(event)}, ensure_ascii=False) if event.was else event.body

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic_core import from_json, to_json
 
 from services.notify.model.subscription import Subscription
+from shared.model.events import LeftBy
 from shared.model.ids import DeliveryId, EventId, LogId, SubscriptionId
 from shared.store.keys import Shard
 
@@ -65,6 +66,8 @@ class Delivery:
     body: str | None = None
     is_again: bool = False
     """Whether the delivery was over before, and is made again."""
+    left: LeftBy | None = None
+    """By what the item left the subscription's filter, where that is what it is told."""
 
     @property
     def is_counted(self) -> bool:
@@ -87,6 +90,8 @@ class Delivery:
             state["body"] = self.body
         if self.is_again:
             state["is_again"] = True
+        if self.left is not None:
+            state["left"] = self.left
         return to_json(state).decode()
 
     @classmethod
@@ -101,6 +106,7 @@ class Delivery:
             attempts=int(kept["attempts"]),
             body=kept.get("body"),
             is_again=kept.get("is_again", False),
+            left=kept.get("left"),
         )
 
 
@@ -148,7 +154,14 @@ class Attempt:
     outcome: Outcome
     answer: str = ""
 
-    def to_json(self, delivery_id: DeliveryId, event_id: EventId, event_type: str, log_id: LogId) -> str:
+    def to_json(
+        self,
+        delivery_id: DeliveryId,
+        event_id: EventId,
+        event_type: str,
+        log_id: LogId,
+        left: LeftBy | None = None,
+    ) -> str:
         """Return the line that the subscription's list of attempts keeps; lease_due.lua writes one like it."""
         line: dict[str, object] = {
             "delivery_id": delivery_id,
@@ -161,6 +174,8 @@ class Attempt:
             "outcome": outcome_name(self.outcome),
             "status": self.outcome.status,
         }
+        if left is not None:
+            line["left"] = left
         if not isinstance(self.outcome, Success):
             line |= {"reason": self.outcome.reason, "detail": self.outcome.detail, "answer": self.answer}
         return to_json(line).decode()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.model.events import PUBLIC_TYPES
+from shared.model.events import ITEM_LEFT, PUBLIC_TYPES
 from shared.model.ids import LogId, SubscriptionId
 
 State = Literal["active", "paused", "disabled"]
@@ -15,7 +15,7 @@ DEFAULT_KIND = "webhook"
 PING = "ping.v1"
 ENDPOINT_DISABLED = "endpoint.disabled.v1"
 """Sent only to subscriptions whose filter names it; such a filter takes an admin's key."""
-KNOWN_TYPES: tuple[str, ...] = (*PUBLIC_TYPES, PING, ENDPOINT_DISABLED)
+KNOWN_TYPES: tuple[str, ...] = (*PUBLIC_TYPES, ITEM_LEFT, PING, ENDPOINT_DISABLED)
 
 
 class Filter(BaseModel):

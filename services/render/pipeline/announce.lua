@@ -9,7 +9,9 @@
 --      revisions_kept (of how many of an item's revisions receipts are kept),
 --      announcements: entry (its id), revision, previous (the revision of the item's event before this one), told
 --      (JSON list {name, value, ...} or an empty one), reason (why it was given up or ''), files (that show the
---      revision: JSON or ''), replay (whether it was given up before and is put back)
+--      revision: JSON or ''), replay (whether it was given up before and is put back), facts (what filters look at, as
+--      a JSON object, or '' for an event that ends the item), was (the same of the revision before, with its log_id, for
+--      an item that has no facts of its last event)
 -- Returns {how many entries were announced, the last id of the log}, or nothing where the store is of another history.
 -- An entry that is not pending any more was announced by someone else.
 -- An entry whose turn has passed was announced or given up before, and comes again because the consumer group was lost:
@@ -35,10 +37,21 @@ end
 
 local announced_now = 0
 
-local function append(receipts, revision, told)
+-- Each entry in its turn tells what the one before it told: by that notify knows whose filter the item left.
+local function append(receipts, revision, told, turn)
   local fields = cjson.decode(told)
   if #fields > 0 then
+    local was = turn and (redis.call('HGET', turn.item, 'told') or turn.was) or ''
+    if was ~= '' then
+      fields[#fields + 1] = 'was'
+      fields[#fields + 1] = was
+    end
     local place = redis.call('XADD', KEYS[2], '*', unpack(fields))
+    if turn and turn.facts == '' then
+      redis.call('HDEL', turn.item, 'told')
+    elseif turn then
+      redis.call('HSET', turn.item, 'told', turn.facts:sub(1, -2) .. ', "log_id": "' .. place .. '"}')
+    end
     if redis.call('HEXISTS', receipts, 'rendered:' .. revision) == 1 then
       redis.call('HSET', receipts, 'announced:' .. revision, place)
     end
@@ -85,13 +98,13 @@ end
 
 local function announce(item, rendered, receipts, one)
   local announced = redis.call('HGET', item, 'announced') or '0'
-  redis.call('HSET', rendered, one.previous, cjson.encode({one.revision, one.told}))
+  redis.call('HSET', rendered, one.previous, cjson.encode({one.revision, one.told, one.facts, one.was}))
   while true do
     local waiting = redis.call('HGET', rendered, announced)
     if not waiting then break end
     redis.call('HDEL', rendered, announced)
     local next = cjson.decode(waiting)
-    append(receipts, next[1], next[2])
+    append(receipts, next[1], next[2], {item = item, facts = next[3] or '', was = next[4] or ''})
     announced = next[1]
     redis.call('HSET', item, 'announced', announced)
   end
@@ -106,7 +119,7 @@ for place, one in ipairs(argument.announcements) do
       if one.reason ~= '' then bury(one.entry, one.reason) end
       if one.files ~= '' then write_receipt(receipts, one.revision, one.files) end
       if has_passed then
-        append(receipts, one.revision, one.told)
+        append(receipts, one.revision, one.told, nil)
       else
         announce(item, rendered, receipts, one)
       end

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.history import VolumeHistory
-from shared.model.clock import span_ms
+from shared.model.clock import span_ms, to_ms
 from shared.model.errors import Unavailable
 from shared.model.events import FEEDS_CHANGED, AnnouncedEvent, ItemEvent, webhook_body
 from shared.model.items import Revision
@@ -36,6 +36,10 @@ class Announcement:
     told: AnnouncedEvent | None
     reason: str = ""
     shown: ShownFiles = NO_FILES
+    facts: str = ""
+    """What filters look at, as JSON, for the item's next event; empty for an event that ends the item."""
+    was: str = ""
+    """The same of the revision before, for an item whose events of older releases left no facts."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,34 @@ def announced_event(
     base_url: str,
     *,
     feed_formats: Sequence[FeedFormat] = FEED_FORMATS,
+    before: Revision | None = None,
 ) -> AnnouncedEvent:
-    """Return what is told of the event: a minor revision concerns feeds only."""
+    """Return what is told of the event: a minor revision concerns feeds, and those whose filter the item left."""
     feeds = tuple(feed_path(listing.path, one.name) for listing in sorted(listings) for one in feed_formats)
     if event.type == "item.revised.v1" and event.update_type == "minor":
-        return AnnouncedEvent(event.id, FEEDS_CHANGED, event.occurred_at.isoformat(), event.trace_id, "", feeds)
+        moved_body = ""
+        if before is not None and facts_of(before) != facts_of(revision):
+            data = _data(event, revision, identity, feeds, base_url)
+            moved_body = webhook_body(event.type, event.occurred_at, data)
+        occurred_at = event.occurred_at.isoformat()
+        return AnnouncedEvent(event.id, FEEDS_CHANGED, occurred_at, event.trace_id, "", feeds, moved_body=moved_body)
     body = webhook_body(event.type, event.occurred_at, _data(event, revision, identity, feeds, base_url))
     return AnnouncedEvent(event.id, event.type, event.occurred_at.isoformat(), event.trace_id, body, feeds)
+
+
+def facts_of(revision: Revision) -> str:
+    """Return what filters look at, as JSON; nothing for a revision that ends its item."""
+    if revision.withdrawal is not None:
+        return ""
+    return json.dumps({"lang": revision.lang, "section": revision.section, "tags": sorted(revision.tags)})
+
+
+def facts_before(revision: Revision | None) -> str:
+    """Return the facts of a revision whose event left none, placed in the log by when the revision was accepted."""
+    facts = facts_of(revision) if revision is not None else ""
+    if revision is None or not facts:
+        return ""
+    return json.dumps({**json.loads(facts), "log_id": str(StreamId(to_ms(revision.accepted_at)))})
 
 
 def _data(
@@ -181,4 +206,6 @@ def _spelled(one: Announcement) -> Mapping[str, object]:
         "reason": one.reason,
         "files": one.shown.to_json() if one.told else "",
         "replay": "replay" in one.entry.fields,
+        "facts": one.facts,
+        "was": one.was,
     }

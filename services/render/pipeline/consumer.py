@@ -18,7 +18,14 @@ from services.render.pages.kinds import paths_of
 from services.render.pages.months import Months, places_left
 from services.render.pages.writer import PageWriter
 from services.render.pipeline.affected_pages import Change, listings_concerned, lists_concerned, paths_concerned
-from services.render.pipeline.announcing import Announcement, Announcer, BatchAge, announced_event
+from services.render.pipeline.announcing import (
+    Announcement,
+    Announcer,
+    BatchAge,
+    announced_event,
+    facts_before,
+    facts_of,
+)
 from services.render.pipeline.batch import Batch, BatchEvent, BatchReader, EventRevisions, ListingClock, event_of
 from services.render.pipeline.purging import PurgeHook
 from services.render.pipeline.receipts import shown_files
@@ -244,8 +251,10 @@ class ItemEventConsumer:
             (one.item.source, one.item.external_id),
             self._base_url,
             feed_formats=self._feed_formats,
+            before=one.revisions.before,
         )
-        return Announcement(one.entry, one.event, told, shown=files)
+        facts, was = facts_of(one.revisions.own), facts_before(one.revisions.before)
+        return Announcement(one.entry, one.event, told, shown=files, facts=facts, was=was)
 
 
 def _left_by_earlier_release(batch: Batch) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.notify.delivery.disabled_notices import disabled_notice
+from shared.model.events import AnnouncedEvent
 from tests.notify.factories import Service, a_subscription
 from tests.receiver import a_receiver
 from tests.waiting import eventually
@@ -32,6 +33,15 @@ def test_the_notice_of_a_disabled_endpoint_is_what_it_always_was() -> None:
     )
 
     assert json.loads(disabled_notice(one)[1]) == golden("endpoint.disabled.v1")
+
+
+@pytest.mark.parametrize("name", ["item.revised.v1.moved", "feeds.changed.v1.moved"])
+def test_what_is_told_of_an_item_that_left_is_what_it_always_was(name: str) -> None:
+    fields = json.loads((GOLDEN / f"pages.{name}.json").read_text(encoding="utf-8"))
+
+    told = AnnouncedEvent.from_fields(fields).body_as("item.left.v1", "section")
+
+    assert json.loads(told) == golden("item.left.v1")
 
 
 async def test_a_ping_has_the_fields_that_it_always_had(service: Service) -> None:

@@ -21,7 +21,7 @@ def fields_of(file: Path) -> dict[str, str]:
 
 
 def test_there_is_an_example_of_every_type() -> None:
-    types = {file.name.split(".", 1)[1].removesuffix(".json") for file in ANNOUNCED}
+    types = {fields_of(file)["type"] for file in ANNOUNCED}
 
     assert types == {*PUBLIC_TYPES, "feeds.changed.v1"}
 
