@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.render.pipeline.announcing import OtherHistory
+from services.render.pipeline.purging import PurgeHook
 from shared.model.ids import event_id, item_id
 from shared.store import archive, keys
 from shared.store.history import begin_next_epoch, read_epoch, read_history
@@ -97,6 +98,33 @@ async def test_a_store_that_is_put_back_under_a_running_render_is_found_before_a
     wish = await read_rebuild_request(press.redis)
     assert wish is not None
     assert wish.is_open
+
+
+async def test_a_batch_that_was_read_before_the_new_epoch_began_is_read_again(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await press.newsroom.publish("a")
+    await work(press)
+    copy = await copy_of(press.redis)
+    await press.newsroom.publish("lost")
+    await work(press)
+    await put_back(press.redis, copy)
+    await press.newsroom.publish("lost", body="Another text.")
+    entries = await press.take()
+    handle = press.rendering.history.watching(press.rendering.consumer.on_item_events)
+
+    async def look_meanwhile(_: PurgeHook, __: object) -> None:
+        await press.rendering.history.look()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PurgeHook, "tell", look_meanwhile)
+        with pytest.raises(OtherHistory):
+            await handle(entries)
+    announced_meanwhile = len(await press.announced())
+    await handle(entries)
+
+    assert announced_meanwhile == 1
+    assert (await press.announced())[-1][1] == event_id(LOST, 1, 1)
 
 
 async def test_pages_of_another_store_stay_until_somebody_asks(press: Press) -> None:
