@@ -59,6 +59,14 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, 
 
 
 @_commands.command()
+def migrate() -> None:
+    """Bring a store of the release before into this release's layout, beside publishing; there is no way back."""
+    from services.cli import operations  # noqa: PLC0415 - see dev
+
+    operations.migrate()
+
+
+@_commands.command()
 def status(
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until interrupted.")] = False,

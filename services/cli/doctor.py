@@ -178,6 +178,7 @@ def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
         todo = "set maxmemory below what the machine has: then a full store refuses items instead of being killed"
         yield Finding("memory", "warning", f"{used} of no limit", todo)
     yield finding("store's disk", f"{server.file_bytes / 2**20:.1f} MiB written")
+    yield finding("layout", f"layout {numbers.layout}, the newest that this release knows")
     yield finding("backlog", f"{numbers.unshown.waiting} public items are not shown yet")
     yield finding("rendering", "every public item can be rendered")
     waiting = {group.group: group.lag + group.pending for group in numbers.groups}

@@ -1,4 +1,4 @@
-"""`clarion status` and `clarion doctor`: the state of an installation, and what to do about its troubles."""
+"""`clarion status`, `doctor` and `migrate`: the state of an installation, and what to do about it."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,16 @@ from rich.live import Live
 from rich.table import Table
 
 from services.cli.doctor import Finding, Verdict, examine
+from services.cli.output import console, counter
 from services.cli.store import on_store
 from shared.http.concerns import concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.clock import span
 from shared.model.errors import Unavailable
+from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
+from shared.store.layout.migration import Migration
+from shared.store.layout.number import NEWEST_LAYOUT
 
 _COLOURS: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "trouble": "red"}
 
@@ -52,6 +56,20 @@ def doctor(*, as_json: bool) -> None:
     else:
         Console(highlight=False).print(findings_table(findings))
     raise typer.Exit(int(any(finding.verdict == "trouble" for finding in findings)))
+
+
+def migrate() -> None:
+    """Bring the store into the newest layout. What was interrupted goes on where it stopped."""
+
+    async def bring(settings: Settings, redis: Redis) -> bool:
+        zone = load_site(settings.site_file).zone
+        with counter("items and listings") as count:
+            return await Migration(redis, zone).run(count)
+
+    if on_store(bring):
+        console.print(f"the store has layout {NEWEST_LAYOUT}, and render writes the site anew")
+    else:
+        console.print(f"the store had layout {NEWEST_LAYOUT} before: nothing was done")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """How commands work on the store itself: on its machine, by its settings."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from redis.exceptions import RedisError
 from services.cli.output import fail
 from shared.model.errors import ClarionError
 from shared.runtime.settings import Settings
+from shared.store.layout.number import require_known_layout
 from shared.store.redis_client import connect
 
 Result = TypeVar("Result")
@@ -22,6 +24,8 @@ def on_store(work: Callable[[Settings, Redis], Awaitable[Result]]) -> Result:
         settings = Settings()
         redis = connect(settings.redis_url)
         try:
+            with contextlib.suppress(RedisError, OSError):  # the work meets a store that is away, too
+                await require_known_layout(redis)
             return await work(settings, redis)
         finally:
             await redis.aclose()

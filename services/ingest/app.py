@@ -32,6 +32,7 @@ from shared.runtime.background import background
 from shared.runtime.settings import Settings
 from shared.store.item_store import ItemStore
 from shared.store.item_writer import ItemWriter
+from shared.store.layout.number import begin_layout
 from shared.store.redis_client import connect
 
 
@@ -42,6 +43,7 @@ async def running(settings: Settings, kinds: Sequence[SectionKind] = SECTION_KIN
     redis = connect(settings.redis_url)
     try:
         await require_durable_store(redis, settings)
+        await begin_layout(redis)
         store = ItemStore(redis)
         publisher = Publisher(store, ItemWriter(redis, settings.wait_replicas), site, settings.base_url)
         eraser = Eraser(redis, store, publisher, IdempotencyKeys(redis))

@@ -22,6 +22,7 @@ from shared.http.api_keys import KeyRing
 from shared.http.health import health_router, store_answers
 from shared.http.store_numbers import StoreWatch
 from shared.runtime.settings import Settings
+from shared.store.layout.number import begin_layout
 from shared.store.redis_client import connect
 
 
@@ -35,6 +36,7 @@ async def running(settings: Settings, channels: Sequence[AnyChannel] = CHANNELS)
     """
     redis = connect(settings.redis_url)
     try:
+        await begin_layout(redis)
         async with (
             running_engine(redis, settings, asyncio.Event(), channels=channels) as engine,
             running_console(redis, engine, settings) as console,

@@ -20,6 +20,7 @@ from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.item_store import ItemStore
 from shared.store.janitor import Janitor, Retention
+from shared.store.layout.number import begin_layout
 from shared.store.redis_client import connect
 from shared.store.replication import Replication
 from shared.store.streams import Entry, Handle, StreamConsumer
@@ -32,6 +33,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     """Start the service and yield its HTTP application; leaving the block stops it."""
     redis = connect(settings.redis_url)
     try:
+        await begin_layout(redis)
         output = Output(settings.output_dir)
         edition = await adopt_edition(settings, redis)
         parts = assemble(redis, edition, output, purge_urls=settings.purge_urls, receipts_kept=settings.log_retention)

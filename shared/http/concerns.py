@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeVar
 
 from shared.http.store_numbers import StoreNumbers
 from shared.model.clock import span
+from shared.store.layout.number import NEWEST_LAYOUT
 
 Measured = TypeVar("Measured")
 
@@ -173,6 +174,16 @@ CONCERNS: tuple[Concern[StoreNumbers], ...] = (
         threshold="== 0",
         problem="The store could not write its append-only file anew; the file grows meanwhile.",
         todo="free memory and disk (a rewrite needs both for a while), and set vm.overcommit_memory=1 on its host",
+    ),
+    Concern(
+        name="StoreNotMigrated",
+        subject="layout",
+        severity="ticket",
+        metric="clarion_store_layout",
+        measure=lambda numbers: numbers.layout,
+        threshold=f"< {NEWEST_LAYOUT}",
+        problem="The store has layout {count}, and the release after this one cannot read it.",
+        todo="clarion migrate, beside publishing, once you are sure not to go back to the release before",
     ),
     Concern(
         name="ItemsUnrenderable",

@@ -19,6 +19,7 @@ _PLAIN: tuple[tuple[Gauge, Callable[[StoreNumbers], float]], ...] = (
     (metrics.output_refuses_files, lambda numbers: numbers.output_refuses_files),
     (metrics.items_held, lambda numbers: numbers.held),
     (metrics.store_epoch, lambda numbers: numbers.epoch),
+    (metrics.store_layout, lambda numbers: numbers.layout),
     (metrics.store_memory_bytes, lambda numbers: numbers.server.memory_bytes),
     (metrics.store_memory_limit_bytes, lambda numbers: numbers.server.memory_limit_bytes),
     (metrics.store_append_only, lambda numbers: numbers.server.append_only),

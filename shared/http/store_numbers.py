@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from shared.model.stream_id import StreamId
 from shared.store import keys
 from shared.store.keys import Shard
+from shared.store.layout.number import NEWEST_LAYOUT
 from shared.store.redis_client import on_masters
 
 _STREAMS = {"items": keys.ITEMS_STREAM, "pages": keys.PAGES_STREAM}
@@ -91,6 +92,8 @@ class StoreNumbers:
     """The epoch of the store's history."""
     held: int = 0
     """Items whose moment has come, in a language or section that the site file does not have."""
+    layout: int = NEWEST_LAYOUT
+    """The number of the store's layout."""
 
 
 class StoreWatch:
@@ -109,7 +112,8 @@ class StoreWatch:
         pipe.exists(keys.OUTPUT_TROUBLE)
         pipe.hget(keys.HISTORY, "epoch")
         pipe.zcard(keys.HELD)
-        (seconds, microseconds), dead_letters, shards, refuses, epoch, held = await pipe.execute()
+        pipe.get(keys.FORMAT)
+        (seconds, microseconds), dead_letters, shards, refuses, epoch, held, layout = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         infos, groups, unshown, queue = await asyncio.gather(
             on_masters(self._redis, "INFO"),
@@ -118,8 +122,17 @@ class StoreWatch:
             self._queue(int(shards or 0), now_ms),
         )
         server = _worst([_server(info) for info in infos])
-        trouble = bool(refuses)
-        return StoreNumbers(server, groups, unshown, queue, int(dead_letters), trouble, int(epoch or 0), int(held))
+        return StoreNumbers(
+            server,
+            groups,
+            unshown,
+            queue,
+            int(dead_letters),
+            bool(refuses),
+            int(epoch or 0),
+            int(held),
+            int(layout or 1),
+        )
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:
         found: list[GroupNumbers] = []

@@ -67,6 +67,7 @@ store_epoch = Gauge(
 )
 store_memory_bytes = Gauge("clarion_store_memory_bytes", "Memory that the store uses.")
 store_memory_limit_bytes = Gauge("clarion_store_memory_limit_bytes", "Memory that the store may use; 0 for no limit.")
+store_layout = Gauge("clarion_store_layout", "The number of the store's layout.")
 store_append_only = Gauge("clarion_store_append_only", "Whether the store writes an append-only file (1) or not (0).")
 store_last_write_ok = Gauge("clarion_store_last_write_ok", "Whether the last write of that file went well.")
 store_last_rewrite_ok = Gauge("clarion_store_last_rewrite_ok", "Whether its last rewrite went well.")

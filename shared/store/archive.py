@@ -1,8 +1,8 @@
 """
 Export the whole store as an NDJSON archive, and restore it: exporting the restored store gives the same bytes.
 
-The first line names the format, the last one counts and hashes the lines before it, so that half an archive is
-recognised. Each key takes one line, or several of at most 1,000 elements.
+The first line names the format, which has the number of the store's layout. The last line counts and hashes the lines
+before it, so that half an archive is recognised. Each key takes one line, or several of at most 1,000 elements.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from shared.model.errors import Conflict, Invalid
+from shared.store.layout.number import NEWEST_LAYOUT, read_layout
 
-VERSION = 1
 _PART = 1000
 _SCAN_COUNT = 1000
 # Counters of the present moment.
@@ -55,7 +55,7 @@ async def export(redis: Redis, *, now: str) -> AsyncIterator[bytes]:
         lines += 1
         return raw
 
-    yield spelled({"clarion_archive": VERSION, "exported_at": now})
+    yield spelled({"clarion_archive": await read_layout(redis), "exported_at": now})
     for name in sorted([str(name) async for name in redis.scan_iter(count=_SCAN_COUNT)]):
         if name.startswith(_LEFT_OUT):
             continue
@@ -82,8 +82,8 @@ async def restore(redis: Redis, lines: Iterable[bytes], on_line: Callable[[], No
         if line.get("end"):
             ending = line
             break
-        if count == 0 and line.get("clarion_archive") != VERSION:
-            raise Invalid("this is no archive of Clarion, or one of another version")
+        if count == 0 and line.get("clarion_archive") not in range(1, NEWEST_LAYOUT + 1):
+            raise Invalid("this is no archive of Clarion, or one that a later release wrote")
         digest.update(raw)
         if count:
             await _write(redis, line)

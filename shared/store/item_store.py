@@ -37,6 +37,7 @@ _FIELDS = (
     "months",
     "left",
     "epochs",
+    "vacated",
 )
 # A script that reads so many takes a millisecond or two of the store's time.
 _READ_AT_ONCE = 500
@@ -211,27 +212,30 @@ def _item(item_id: ItemId, row: Sequence[str | None]) -> Item | None:
     values = dict(zip(_FIELDS, row, strict=True))
     if values["latest"] is None:
         return None
-    left_pages, left_places = left_behind(values["left"])
+    public, announced = int(values["public"] or 0), int(values["announced"] or 0)
+    # Release 0.1 shows what it accepts. prelude.lua has the same rule as `shown_of`.
+    shown = public if values["shown"] is None else int(values["shown"])
+    is_behind = values["vacated"] is not None and shown != public and announced >= public
+    left_pages, left_places = left_behind(None if is_behind else values["left"])
     return Item(
         id=item_id,
         source=values["source"] or "",
         external_id=values["external_id"] or "",
         state=_STATES[values["state"] or ""],
         latest=int(values["latest"]),
-        public=int(values["public"] or 0),
+        public=public,
         content_sha256=values["content_sha256"] or "",
         path=values["path"] or None,
         accepted_at=from_ms(int(values["accepted_at"] or 0)),
         released_at=_moment(values["released_at"]),
         publish_at=_moment(values["publish_at"]),
         last_event=int(values["last_event"] or 0),
-        announced=int(values["announced"] or 0),
+        announced=announced,
         unrenderable=int(values["unrenderable"] or 0),
         unrenderable_reason=values["unrenderable_reason"] or "",
         unrenderable_edition=int(values["unrenderable_edition"] or 0),
-        # Items that were written before there was `shown` have all been shown.
-        shown=int(values["shown"] or values["public"] or 0),
-        months=ItemMonths(*values["months"].split()) if values["months"] else None,
+        shown=public if is_behind else shown,
+        months=ItemMonths(*values["months"].split()) if values["months"] and not is_behind else None,
         left_pages=left_pages,
         left_places=left_places,
         epochs=EventEpochs.parse(values["epochs"] or ""),

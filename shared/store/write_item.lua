@@ -36,8 +36,9 @@ if write.document then redis.call('HSET', KEYS[2], write.number, write.document)
 if write.publish_at then redis.call('ZADD', KEYS[4], write.publish_at, id) else redis.call('ZREM', KEYS[4], id) end
 
 now = string.format('%.0f', now)
--- An item that was written before there was `shown` has been shown. What waits longest tells the age of the backlog.
-redis.call('HSETNX', KEYS[1], 'shown', public or '0')
+if not shown_of(KEYS[1]) then redis.call('HSET', KEYS[1], 'shown', '0') end
+redis.call('HDEL', KEYS[1], 'vacated')
+-- What waits longest tells the age of the backlog.
 local event = ''
 if #write.event > 0 then
   event = redis.call('XADD', KEYS[5], '*', unpack(write.event))

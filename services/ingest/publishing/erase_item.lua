@@ -5,14 +5,14 @@
 --      paths (of the item), entries (of the item: {in the items stream, in the pages stream, in the dead letters})
 -- Returns 1, or 0 where the item is not as the caller saw it.
 local id = argument.item_id
-local state, latest, event, announced, public, shown =
-  unpack(redis.call('HMGET', KEYS[1], 'state', 'latest', 'last_event', 'announced', 'public', 'shown'))
+local state, latest, event, announced, public =
+  unpack(redis.call('HMGET', KEYS[1], 'state', 'latest', 'last_event', 'announced', 'public'))
 if redis.call('EXISTS', KEYS[2]) == 0 then  -- someone else was faster
   redis.call('HDEL', KEYS[6], id)
   return 1
 end
 if state ~= 'withdrawn' or latest ~= argument.latest or tonumber(announced or '0') < tonumber(event) then return 0 end
-if (shown or public) ~= public then return 0 end
+if shown_of(KEYS[1]) ~= public then return 0 end
 
 for _, path in ipairs(argument.paths) do
   if redis.call('HGET', KEYS[5], path) == id then redis.call('HDEL', KEYS[5], path) end

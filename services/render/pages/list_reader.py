@@ -155,8 +155,8 @@ class ListReader:
     ) -> Mapping[Listing, Sequence[str]]:
         """Return the months of each section's page, newest first, without months whose items have all gone."""
         sections = [page.listing for page in pages if isinstance(page, ListPage) and page.listing.kind == "section"]
-        counts = {listing: last_of(replies.records[listing], "count") for listing in sections}
-        # A listing that was written before there were counts is counted.
+        counts = {listing: _counts(replies.records[listing]) for listing in sections}
+        # A listing that release 0.1 has changed is counted.
         unknown = [
             (listing, month)
             for listing in sections
@@ -208,6 +208,11 @@ def _last_places(page: ListingPage, record: Mapping[str, str]) -> LastPlaces:
             return last_of(record, "feed")
         case _:
             return {}
+
+
+def _counts(record: Mapping[str, str]) -> LastPlaces:
+    """Return how many items each month has, unless the listing was changed by a script that does not count."""
+    return last_of(record, "count") if record.get("counted") == record.get("changed") else {}
 
 
 def _newest(listing: Listing, limit: int) -> _RangeQuery:

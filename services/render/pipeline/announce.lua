@@ -113,7 +113,11 @@ end
 for place, one in ipairs(argument.announcements) do
   local item, rendered, receipts = KEYS[2 + 3 * place], KEYS[3 + 3 * place], KEYS[4 + 3 * place]
   if redis.call('XACK', KEYS[1], argument.group, one.entry) == 1 then
-    if one.reason == '' then drop_left(item, one.revision) end
+    if one.reason == '' then
+      drop_left(item, one.revision)
+    else
+      redis.call('HDEL', item, 'vacated')  -- `shown_of` would take what is given up for shown
+    end
     local has_passed = tonumber(one.previous) < tonumber(redis.call('HGET', item, 'announced') or '0')
     if one.replay or not has_passed then
       if one.reason ~= '' then bury(one.entry, one.reason) end

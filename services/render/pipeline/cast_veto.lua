@@ -7,8 +7,9 @@
 --      enter, leave  languages in the translation sets, where the revisions differ in them
 -- Returns 1, or 0 where the item has moved on since the caller saw it.
 local veto = cjson.decode(ARGV[1])
-local public, shown, unrenderable = unpack(redis.call('HMGET', KEYS[1], 'public', 'shown', 'unrenderable'))
-if not public or tonumber(shown or public) ~= veto.expected or tonumber(public) > math.max(veto.number, veto.expected) then
+local shown = shown_of(KEYS[1])
+local public, unrenderable = unpack(redis.call('HMGET', KEYS[1], 'public', 'unrenderable'))
+if not shown or tonumber(shown) ~= veto.expected or tonumber(public) > math.max(veto.number, veto.expected) then
   return 0
 end
 

@@ -22,11 +22,22 @@ local function count(key, record, kind, month)
   if kind == 'archive' then redis.call('HSET', record, 'count:' .. month, redis.call('ZCARD', key)) end
 end
 
+-- The counts of a listing hold while `counted` is `changed`: release 0.1 changes lists and does not count.
+local function touch(record)
+  local changed, counted = unpack(redis.call('HMGET', record, 'changed', 'counted'))
+  if counted and counted ~= changed then
+    for _, field in ipairs(redis.call('HKEYS', record)) do
+      if field:find('^count:') then redis.call('HDEL', record, field) end
+    end
+  end
+  redis.call('HSET', record, 'changed', now, 'counted', now)
+end
+
 local function move(item, left)
   for _, op in ipairs(item.ops) do
     local kind, key = op[1], KEYS[op[2]]
     if kind == 'touch' then
-      redis.call('HSET', key, 'changed', now)
+      touch(key)
     elseif kind == 'add' then
       redis.call('ZADD', key, op[3], item.id)
     elseif kind == 'remove' then
@@ -54,8 +65,9 @@ end
 
 local function show(item)
   local key = KEYS[item.key]
-  local shown, public, spelled, unrenderable = unpack(redis.call('HMGET', key, 'shown', 'public', 'left', 'unrenderable'))
-  if not public or tonumber(shown or public) ~= item.expected then return {'moved'} end
+  local shown = shown_of(key)
+  if not shown or tonumber(shown) ~= item.expected then return {'moved'} end
+  local public, spelled, unrenderable = unpack(redis.call('HMGET', key, 'public', 'left', 'unrenderable'))
   if item.months then redis.call('HSET', key, 'months', item.months) end
   local left = {}
   if item.target > item.expected then

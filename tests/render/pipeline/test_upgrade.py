@@ -3,11 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
 from services.render.rebuild.verify import Differences
 from shared.model.items import PublicItem
+from shared.model.listings import Listing
 from shared.runtime.settings import Settings
 from shared.store import keys
 from shared.store.streams import Entry
@@ -20,11 +22,11 @@ async def forget_showing(redis: Redis, *items: PublicItem) -> None:
     """Leave of the items and their listings what an earlier release wrote."""
     for item in items:
         await redis.hdel(keys.item(item.item.id), "shown", "months", "left", "unrenderable_edition")
+        await redis.hset(keys.item(item.item.id), "vacated", "[]")
     await redis.delete(keys.UNSHOWN)
     async for name in redis.scan_iter(keys.listing_pattern()):
         counts = [field for field in await redis.hkeys(name) if str(field).startswith("count:")]
-        if counts:
-            await redis.hdel(name, *counts)
+        await redis.hdel(name, "counted", *counts)
 
 
 async def test_what_an_earlier_release_has_published_is_shown_and_goes_on(
@@ -73,3 +75,38 @@ async def test_an_item_that_an_earlier_ingest_accepts_is_rendered_and_announced(
     assert not press.has(before.path)
     assert [event for _, event in await press.announced()] == [f"{after.item.id}-1", f"{after.item.id}-2"]
     assert await press.differences(tmp_path / "rebuilt") == NOTHING
+
+
+async def test_what_the_release_before_has_published_after_a_way_back_to_it_is_shown(
+    whole_press: Press, redis: Redis, tmp_path: Path
+) -> None:
+    press = whole_press
+    item = await press.newsroom.publish("a", tags=("sea",))
+    await press.render()
+    listing = Listing("en", "section", "news")
+    kept: Any = await redis.hgetall(keys.item(item.item.id))  # Any, here and below: redis-py's union of text and bytes
+    counts: dict[str, Any] = {}
+    async for name in redis.scan_iter(keys.listing_pattern()):
+        record: Any = await redis.hgetall(name)
+        counts[str(name)] = {field: value for field, value in record.items() if field.startswith("count")}
+    await press.newsroom.publish("a", section="documents", published_at=FIRST_DAY.replace(month=7))
+    await press.render()
+    # The release before moves lists, and knows neither what is shown nor the counts: both are as they were.
+    known: Any = {field: kept[field] for field in ("shown", "months", "left")} | {"vacated": "[]"}
+    await redis.hset(keys.item(item.item.id), mapping=known)
+    for name, fields in counts.items():
+        await redis.hset(name, mapping=fields)
+    await redis.hincrby(keys.listing(listing), "changed", 1)
+
+    found = await press.newsroom.store.get(item.item.id)
+    other = await a_press(redis, press.settings.model_copy(update={"output_dir": tmp_path / "other"}))
+    await other.rendering.rebuild.run()
+
+    assert found is not None
+    assert (found.shown, found.months) == (2, None)
+    assert "/en/news/2026/05/" not in other.text("/en/news/")
+    assert await press.differences(tmp_path / "before") == NOTHING
+    await press.newsroom.publish("a", section="news", published_at=FIRST_DAY)
+    await press.render()
+    assert "/en/news/2026/05/" in press.text("/en/news/")
+    assert await press.differences(tmp_path / "after") == NOTHING
