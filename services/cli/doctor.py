@@ -22,9 +22,11 @@ from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.clock import iso, store_now
 from shared.model.errors import UnusableSiteFile
+from shared.model.ids import ItemId
 from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store import keys
+from shared.store.dead_letters import DeadLetters
 from shared.store.history import read_epoch
 from shared.store.item_store import ItemStore
 from shared.store.redis_client import on_masters
@@ -36,6 +38,7 @@ _OLDEST_VERSION = (7, 0)
 _CLOCKS_APART_SECONDS = 2
 _SHORTEST_KEY = 32
 _PAGE_BYTES = 16_384
+_LETTERS_NAMED = 10
 # Cloud providers hand credentials to every process of the machine that asks here.
 _METADATA = IPv4Address("169.254.169.254")
 _LOOPBACK = IPv4Address("127.0.0.1")
@@ -70,7 +73,7 @@ async def examine(settings: Settings, redis: Redis) -> list[Finding]:
     found += [_version(numbers), *_store_and_pipeline(numbers)]
     found += [
         await check(settings, redis)
-        for check in (_history, _held, _erasures, _durability, _clock, _shards, _admin_keys)
+        for check in (_history, _held, _erasures, _given_up, _durability, _clock, _shards, _admin_keys)
     ]
     return [*found, _replicas(settings, numbers), _secrets_key(settings)]
 
@@ -227,6 +230,20 @@ async def _erasures(_: Settings, redis: Redis) -> Finding:
         todo = "see that render is at work: an item is erased once its withdrawal is announced"
         return Finding("erasures", "warning", f"{waiting} wait", todo)
     return Finding("erasures", "ok", "none waits")
+
+
+async def _given_up(_: Settings, redis: Redis) -> Finding:
+    """Name the items of events that were given up: a page may be up though nobody was told, or not be there."""
+    letters = {ItemId(one.item_id): one for one in await DeadLetters(redis).newest(_LETTERS_NAMED) if one.item_id}
+    items = [item for item in await ItemStore(redis).get_many(list(letters)) if item is not None]
+    if not items:
+        return Finding("events given up", "ok", "none of an item")
+    named = [
+        f"{item.source}/{item.external_id} "
+        + ("(its page is up, and nobody was told)" if item.shown == item.public else "(readers do not see it)")
+        for item in items
+    ]
+    return Finding("events given up", "warning", ", ".join(named), "clarion replay tells subscribers, and shows it")
 
 
 async def _durability(settings: Settings, redis: Redis) -> Finding:

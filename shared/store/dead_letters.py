@@ -26,6 +26,8 @@ class DeadLetter:
     event_id: str
     """Empty where the entry could not be read."""
     event_type: str
+    item_id: str = ""
+    """Empty where the event is none of an item."""
 
     @property
     def may_be_replayed(self) -> bool:
@@ -68,4 +70,5 @@ def _letter(letter_id: str, letter: dict[str, str]) -> DeadLetter:
         reason=letter.get("reason", ""),
         event_id=event.get("id", ""),
         event_type=event.get("type", ""),
+        item_id=event.get("item_id", ""),
     )
