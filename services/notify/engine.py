@@ -15,6 +15,7 @@ from services.notify.delivery.disabled_notices import DisabledNotices
 from services.notify.delivery.due_deliveries import DueDeliveries
 from services.notify.delivery.erasure import DeliveryEraser
 from services.notify.delivery.history import DeliveryHistory
+from services.notify.delivery.kept_moments import kept_moments
 from services.notify.delivery.lease_loop import LeaseLoop
 from services.notify.delivery.log_consumer import GROUP, LogConsumer
 from services.notify.delivery.queue import DeliveryQueue, QueueRules
@@ -31,6 +32,7 @@ from shared.egress.name_resolver import NameResolver
 from shared.runtime.background import CommonStop, background, repeated
 from shared.runtime.settings import Settings
 from shared.store import keys
+from shared.store.clock_watch import ClockWatch
 from shared.store.janitor import Janitor, Retention
 from shared.store.streams import StreamConsumer
 
@@ -95,6 +97,7 @@ class Engine:
         self._replay_worker = ReplayWorker(redis, self.store, self.event_log, self.replays, on_enqueued)
         self._disabled_notices = DisabledNotices(self.store, advance.enqueue, on_enqueued)
         self._eraser = DeliveryEraser(redis, self.store, lease_for)
+        self._clock = ClockWatch(redis, lambda: kept_moments(redis, shards), (keys.PAGES_STREAM, GROUP))
 
     @property
     def is_healthy(self) -> bool:
@@ -120,6 +123,7 @@ class Engine:
             background(self._janitor.run(), self._replay_worker.run()),
             background(repeated(self._disabled_notices.tell_all, 1.0, "notices.waiting")),
             background(repeated(self._eraser.step, 1.0, "erasing.waiting")),
+            background(repeated(self._clock.look, 1.0, "clock.unread")),
         )
 
 

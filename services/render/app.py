@@ -18,6 +18,7 @@ from shared.model.clock import store_now, to_ms
 from shared.runtime.background import background, repeated
 from shared.runtime.settings import Settings
 from shared.store import keys
+from shared.store.clock_watch import ClockWatch, KeptMoments
 from shared.store.item_store import ItemStore
 from shared.store.janitor import Janitor, Retention
 from shared.store.layout.number import begin_layout
@@ -69,6 +70,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
         for router in (previews, *parts.routes):
             app.include_router(router)
         await parts.history.settle()
+        clock = ClockWatch(redis, kept_moments, (keys.ITEMS_STREAM, keys.RENDER_GROUP))
         retention = Retention(keys.ITEMS_STREAM, (keys.RENDER_GROUP,), settings.items_retention)
         async with (
             stream.running(),
@@ -79,11 +81,17 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
                 parts.rebuild.sweep_unfinished(),
                 parts.ticker.run(),
                 Janitor(redis, retention).run(),
+                repeated(clock.look, 1.0, "clock.unread"),
             ),
         ):
             yield app
     finally:
         await redis.aclose()
+
+
+async def kept_moments() -> Sequence[KeptMoments]:
+    """Return the moments that tell the age of the backlog."""
+    return [KeptMoments(keys.CLOCK_SET_BACK, [keys.UNSHOWN])]
 
 
 def shown_once_replicated(handle: Handle, replication: Replication) -> Handle:

@@ -7,7 +7,8 @@ local size, window = argument.size, argument.window_ms
 local now = clock[1] * 1000 + clock[2] / 1000
 local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = size
-if kept[1] then tokens = math.min(size, tonumber(kept[1]) + (now - tonumber(kept[2])) * size / window) end
+-- A clock that was set back takes no token away.
+if kept[1] then tokens = math.min(size, tonumber(kept[1]) + math.max(0, now - tonumber(kept[2])) * size / window) end
 local taken = tokens >= 1 and 1 or 0
 tokens = tokens - taken
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'at', string.format('%.3f', now))

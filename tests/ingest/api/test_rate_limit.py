@@ -69,3 +69,15 @@ async def test_many_at_once_never_take_more_than_there_is(redis: Redis) -> None:
 async def test_without_a_limit_nothing_is_counted(redis: Redis) -> None:
     assert await RateLimiter(redis, 0).take("press") is None
     assert await redis.exists(keys.rate_limit("press")) == 0
+
+
+async def test_a_clock_that_is_set_back_takes_no_token_away(redis: Redis) -> None:
+    limiter = RateLimiter(redis, 60)
+    await limiter.take("press")
+    kept = await redis.hgetall(keys.rate_limit("press"))
+
+    await redis.hset(keys.rate_limit("press"), "at", str(float(kept["at"]) + 3_600_000))
+    after = await limiter.take("press")
+
+    assert after is not None
+    assert (after.left, after.wait_seconds) == (58, 0)

@@ -57,8 +57,9 @@ async def _is_empty(ingest: Ingest, key: str) -> bool:
 async def test_a_scheduled_item_reserves_nothing_and_emits_nothing(ingest: Ingest) -> None:
     receipt = await ingest.put("a", an_item(publish_at=FAR, slug="quay", tags=["sea"], translation_set="opening"))
     contents = await store_contents(ingest.redis)
-    # The record of the site file may be there, and belongs to no item.
-    contents.pop("{site}:site", None)
+    # The record of the site file may be there; neither it nor the number of the layout belongs to an item.
+    for name in (keys.SITE_RECORD, keys.FORMAT):
+        contents.pop(name, None)
     same_address = await ingest.put("b", an_item(slug="quay", translation_set="opening"))
 
     item = receipt["id"]
@@ -298,3 +299,35 @@ async def test_what_is_cancelled_while_it_is_held_is_held_no_longer(redis: Redis
 
     assert await redis.zcard(keys.HELD) == 0
     assert await redis.zcard(keys.SCHEDULED) == 0
+
+
+async def test_a_released_item_stays_out_and_takes_revisions_when_the_clock_is_set_back(ingest: Ingest) -> None:
+    item = (await ingest.put("a", an_item(publish_at=await soon(ingest, 100), published_at=...)))["id"]
+    await released(ingest)
+    events = len(await ingest.events())
+
+    # The store's clock is set back by an hour: what the item keeps is an hour ahead.
+    await ingest.redis.hincrby(keys.item(item), "accepted_at", 3_600_000)
+    await a_scheduler(ingest).release_due()
+    before = await ingest.store.get(item)
+    receipt = await ingest.put("a", an_item(title="Better", published_at=...))
+    after = await ingest.store.get(item)
+
+    assert before is not None
+    assert after is not None
+    assert receipt["state"] == "published"
+    assert after.accepted_at > before.accepted_at
+    assert len(await ingest.events()) == events + 1
+
+
+async def test_a_revision_that_waits_is_held_until_its_moment_when_the_clock_is_set_back(ingest: Ingest) -> None:
+    item = (await ingest.put("a", an_item(publish_at=await soon(ingest, 3_600_000), published_at=...)))["id"]
+
+    # The scheduler saw the moment as due, and then the clock was set back.
+    await ingest.redis.zadd(keys.SCHEDULED, {item: to_ms(await store_now(ingest.redis))})
+    await a_scheduler(ingest).release_due()
+
+    assert await ingest.events() == []
+    found = await ingest.store.get(item)
+    assert found is not None
+    assert found.state == "scheduled"
