@@ -4,62 +4,35 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 from shutil import disk_usage
-from typing import Literal
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.cli.findings import Finding, Verdict, erasures, given_up, held, history
 from services.ingest.publishing.durability import WeakStore, require_durable_store
 from services.render.output.exchange import can_exchange
 from shared.http.api_keys import KeyRing
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
 from shared.http.store_numbers import StoreNumbers, StoreWatch
-from shared.model.clock import iso, store_now
 from shared.model.errors import UnusableSiteFile
-from shared.model.ids import ItemId
 from shared.model.site_file import load_site
 from shared.runtime.settings import Settings
 from shared.store import keys
-from shared.store.dead_letters import DeadLetters
-from shared.store.history import read_epoch
-from shared.store.item_store import ItemStore
 from shared.store.redis_client import on_masters
-
-Verdict = Literal["ok", "warning", "trouble"]
 
 _OLDEST_VERSION = (7, 0)
 # Receivers of webhooks refuse a signature that is 5 minutes off. Every time service keeps clocks within 2 seconds.
 _CLOCKS_APART_SECONDS = 2
 _SHORTEST_KEY = 32
 _PAGE_BYTES = 16_384
-_LETTERS_NAMED = 10
 # Cloud providers hand credentials to every process of the machine that asks here.
 _METADATA = IPv4Address("169.254.169.254")
 _LOOPBACK = IPv4Address("127.0.0.1")
-_NAMED_AT_MOST = 5
-_EPOCH_IS_NEWS = timedelta(days=7)
-_WHY_AN_EPOCH_BEGAN = {
-    "asked": "somebody asked for it",
-    "restored": "an archive was restored",
-    "older": "an older copy of the store was put back, and the site is written anew",
-    "other": "the volume has the pages of another store, which stay",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check. `todo` is empty where all is well."""
-
-    what: str
-    verdict: Verdict
-    found: str
-    todo: str = ""
 
 
 async def examine(settings: Settings, redis: Redis) -> list[Finding]:
@@ -73,7 +46,7 @@ async def examine(settings: Settings, redis: Redis) -> list[Finding]:
     found += [_version(numbers), *_store_and_pipeline(numbers)]
     found += [
         await check(settings, redis)
-        for check in (_history, _held, _erasures, _given_up, _durability, _clock, _shards, _admin_keys)
+        for check in (history, held, erasures, given_up, _durability, _clock, _shards, _admin_keys)
     ]
     return [*found, _replicas(settings, numbers), _secrets_key(settings)]
 
@@ -197,53 +170,6 @@ def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
     letters = numbers.dead_letters + queue.dead_letters
     todo = found["dead letters"].todo if letters else ""
     yield Finding("dead letters", "warning" if letters else "ok", str(letters), todo)
-
-
-async def _history(_: Settings, redis: Redis) -> Finding:
-    epoch, now = await read_epoch(redis), await store_now(redis)
-    if epoch is None:
-        return Finding("history", "ok", "epoch 0")
-    found = f"epoch {epoch.number} since {iso(epoch.began_at)}: {_WHY_AN_EPOCH_BEGAN.get(epoch.reason, epoch.reason)}"
-    if epoch.reason == "asked" or now - epoch.began_at > _EPOCH_IS_NEWS:
-        return Finding("history", "ok", found)
-    todo = "send again what was accepted after the copy was made; the receipts of the senders tell which"
-    if epoch.reason == "other":
-        todo = "put the right store back, or take its pages off the volume with: clarion rebuild"
-    return Finding("history", "warning", found, todo)
-
-
-async def _held(_: Settings, redis: Redis) -> Finding:
-    found = [(item, latest) for item, latest in await ItemStore(redis).held() if item.publish_at is not None]
-    if not found:
-        return Finding("held items", "ok", "none")
-    names = ", ".join(
-        f"{item.source}/{item.external_id} ({latest.lang}, {latest.section})" for item, latest in found[:_NAMED_AT_MOST]
-    )
-    more = f" and {len(found) - _NAMED_AT_MOST} more" if len(found) > _NAMED_AT_MOST else ""
-    todo = "put the language or section back into the site file, or send the items again with another"
-    return Finding("held items", "warning", f"their moment has come: {names}{more}", todo)
-
-
-async def _erasures(_: Settings, redis: Redis) -> Finding:
-    waiting = int(await redis.hlen(keys.ERASURES))
-    if waiting:
-        todo = "see that render is at work: an item is erased once its withdrawal is announced"
-        return Finding("erasures", "warning", f"{waiting} wait", todo)
-    return Finding("erasures", "ok", "none waits")
-
-
-async def _given_up(_: Settings, redis: Redis) -> Finding:
-    """Name the items of events that were given up: a page may be up though nobody was told, or not be there."""
-    letters = {ItemId(one.item_id): one for one in await DeadLetters(redis).newest(_LETTERS_NAMED) if one.item_id}
-    items = [item for item in await ItemStore(redis).get_many(list(letters)) if item is not None]
-    if not items:
-        return Finding("events given up", "ok", "none of an item")
-    named = [
-        f"{item.source}/{item.external_id} "
-        + ("(its page is up, and nobody was told)" if item.shown == item.public else "(readers do not see it)")
-        for item in items
-    ]
-    return Finding("events given up", "warning", ", ".join(named), "clarion replay tells subscribers, and shows it")
 
 
 async def _durability(settings: Settings, redis: Redis) -> Finding:

@@ -13,7 +13,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from services.cli.doctor import Finding, Verdict, examine
+from services.cli.doctor import examine
+from services.cli.findings import Finding, Verdict
 from services.cli.output import console, counter
 from services.cli.store import on_store
 from shared.http.concerns import concerns_of

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from services.cli.doctor import Finding, examine
+from services.cli.doctor import examine
+from services.cli.findings import Finding
 from services.dev.embedded_store import embedded_redis
 from services.ingest.contract.item_body import ItemBody
 from services.ingest.publishing.publisher import Publisher
