@@ -12,8 +12,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from services.dev.embedded_store import embedded_redis
+from services.render.editions.current import adopt_edition
 from services.render.output.volume import Output
-from services.render.wiring import Rendering, adopt_edition, assemble
+from services.render.wiring import Rendering, assemble
 from shared.model.clock import to_ms
 from shared.model.ids import item_id
 from shared.model.items import Item, Revision
@@ -77,7 +78,7 @@ async def an_archive(size: int, site_toml: str, output: Path, make: Make | None 
         await redis.config_set("appendfsync", "no")
         await fill(redis, site, size, make or an_old_item)
         await redis.config_set("appendfsync", "always")
-        rendering = assemble(redis, await adopt_edition(settings, redis), Output(settings.output_dir))
+        rendering = assemble(redis, (await adopt_edition(settings, redis)).edition, Output(settings.output_dir))
         await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)
         try:
             yield Archive(redis, settings, site, rendering)

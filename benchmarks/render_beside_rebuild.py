@@ -27,9 +27,10 @@ import structlog
 from redis.asyncio import Redis
 
 from benchmarks.render_archive import Archive, an_archive, ms, percentile, publish
+from services.render.editions.current import adopt_edition
 from services.render.output.files import page_time_ns
 from services.render.output.volume import Output
-from services.render.wiring import adopt_edition, assemble
+from services.render.wiring import assemble
 from shared.model.ids import ItemId
 from shared.runtime.background import background
 from shared.runtime.settings import Settings
@@ -51,7 +52,7 @@ Work = Callable[[Settings], Awaitable[None]]
 async def render(settings: Settings) -> None:
     """Render what is published."""
     redis = connect(settings.redis_url)
-    consumer = assemble(redis, await adopt_edition(settings, redis), Output(settings.output_dir)).consumer
+    consumer = assemble(redis, (await adopt_edition(settings, redis)).edition, Output(settings.output_dir)).consumer
     stream = StreamConsumer(
         settings.redis_url,
         keys.ITEMS_STREAM,
@@ -79,7 +80,7 @@ async def rebuild_nicely(settings: Settings) -> None:
 async def rebuild(settings: Settings) -> None:
     """Rebuild between SIGUSR1 and SIGUSR2; what was stopped goes on where it was."""
     redis = connect(settings.redis_url)
-    work = assemble(redis, await adopt_edition(settings, redis), Output(settings.output_dir)).rebuild
+    work = assemble(redis, (await adopt_edition(settings, redis)).edition, Output(settings.output_dir)).rebuild
     running: list[asyncio.Task[Any]] = []  # Any: what it did is of no interest
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, lambda: running.append(loop.create_task(work.run())))
@@ -115,7 +116,7 @@ async def _awaited(work: Awaitable[None]) -> None:
 async def plant_pages(archive: Archive, step: str) -> None:
     """Put an empty file where each page of an item stands, and have a rebuild begin with the step."""
     output = Output(archive.settings.output_dir)
-    edition = await adopt_edition(archive.settings, archive.redis)
+    edition = (await adopt_edition(archive.settings, archive.redis)).edition
     public_items = PublicItems(ItemStore(archive.redis), edition.site.languages)
     cursor = -1
     while cursor:

@@ -157,6 +157,7 @@ def _store_and_pipeline(numbers: StoreNumbers) -> Iterable[Finding]:
     yield finding("layout", f"layout {numbers.layout}, the newest that this release knows")
     yield finding("backlog", f"{numbers.unshown.waiting} public items are not shown yet")
     yield finding("rendering", "every public item can be rendered")
+    yield finding("edition", "no site file, theme or release was refused")
     waiting = {group.group: group.lag + group.pending for group in numbers.groups}
     for stream, service in (("items", "render"), ("pages", "notify")):
         if service in waiting:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -21,6 +21,7 @@ from services.render.rebuild.publishing_load import PublishingLoad
 from services.render.rebuild.rebuild import OnProgress, RebuildProgress, RebuildResult
 from services.render.rebuild.verify import Differences, FaultsOfComparison, compare
 from services.render.wiring import assemble, edition_in_use
+from shared.http.store_numbers import StoreNumbers, StoreWatch
 from shared.model.errors import ClarionError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
@@ -43,29 +44,37 @@ def rebuild(section: str | None, *, as_json: bool) -> None:
 
 
 def verify(*, as_json: bool) -> None:
-    """Compare the site on disk with what a rebuild would write; exit code 1 where it differs."""
+    """
+    Compare the site on disk with what a rebuild would write; exit code 1 where it differs.
+
+    It also names items that the current edition cannot render, whose older page stands, and editions that were refused.
+    """
     _be_quiet_and_nice()
     with _progress(quiet=as_json) as on_progress:
-        differences = on_store(lambda settings, redis: _verify(settings, redis, on_progress))
+        differences, numbers = on_store(lambda settings, redis: _verify(settings, redis, on_progress))
+    named = {"vetoed": numbers.vetoed, "refused": numbers.refused_editions}
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(differences)))
+        typer.echo(json.dumps(dataclasses.asdict(differences) | named))
     else:
-        _print(differences)
+        _print({**dataclasses.asdict(differences), **named})
+        if not differences:
+            console.print("the site on disk is what a rebuild would write")
     if differences:
         raise typer.Exit(1)
 
 
 async def _rebuild(settings: Settings, redis: Redis, section: str | None, on_progress: OnProgress) -> RebuildResult:
-    edition = await edition_in_use(settings, redis)
-    if section is not None and section not in edition.site.section_at:
+    current = await edition_in_use(settings, redis)
+    if section is not None and section not in current.edition.site.section_at:
         raise ClarionError(f'there is no section "{section}" in the site file')
     output = Output(settings.output_dir)
     async with output.locked("rebuilds", [""]):
-        return await assemble(redis, edition, output).rebuild.run(section, on_progress)
+        rendering = assemble(redis, current.edition, output, trial=current.trial)
+        return await rendering.rebuild.run(section, on_progress)
 
 
-async def _verify(settings: Settings, redis: Redis, on_progress: OnProgress) -> Differences:
-    edition = await edition_in_use(settings, redis)
+async def _verify(settings: Settings, redis: Redis, on_progress: OnProgress) -> tuple[Differences, StoreNumbers]:
+    edition = (await edition_in_use(settings, redis)).edition
     with tempfile.TemporaryDirectory(prefix="clarion-verify-") as folder:
         volume, rebuilt = Output(settings.output_dir), Output(Path(folder))
         faults = FaultsOfComparison(volume, rebuilt)
@@ -76,7 +85,7 @@ async def _verify(settings: Settings, redis: Redis, on_progress: OnProgress) -> 
             differences = compare(volume, rebuilt)
             if not differences:
                 break
-        return differences
+        return differences, await StoreWatch(redis).read()
 
 
 def _be_quiet_and_nice() -> None:
@@ -100,14 +109,7 @@ def _progress(*, quiet: bool) -> Iterator[OnProgress]:
         yield on_progress
 
 
-def _print(differences: Differences) -> None:
-    for what, paths in (
-        ("missing", differences.missing),
-        ("different", differences.different),
-        ("stale", differences.stale),
-        ("searched", differences.searched),
-    ):
-        for path in paths:
-            typer.echo(f"{what:9}  {path}")
-    if not differences:
-        console.print("the site on disk is what a rebuild would write")
+def _print(named: Mapping[str, Sequence[str]]) -> None:
+    for what, names in named.items():
+        for name in names:
+            typer.echo(f"{what:9}  {name}")

@@ -36,6 +36,8 @@ class Concern(Generic[Measured]):
     problem: str
     """What is wrong, in a sentence; `{span}`, `{count}` or `{share}` stands for the measure."""
     todo: str
+    details: Callable[[Measured], Sequence[str]] = lambda _: ()
+    """What is concerned, by name, and why."""
 
     def is_found(self, measured: Measured) -> bool:
         """Whether the rule holds now."""
@@ -45,7 +47,8 @@ class Concern(Generic[Measured]):
     def sentence(self, measured: Measured) -> str:
         """Return the problem with the measure in it."""
         value = self.measure(measured)
-        return self.problem.format(span=span(value), count=f"{value:.0f}", share=f"{value:.0%}")
+        told = self.problem.format(span=span(value), count=f"{value:.0f}", share=f"{value:.0%}")
+        return "; ".join((told, *self.details(measured)))
 
 
 def concerns_of(numbers: StoreNumbers) -> Sequence[Concern[StoreNumbers]]:
@@ -193,7 +196,19 @@ CONCERNS: tuple[Concern[StoreNumbers], ...] = (
         measure=lambda numbers: numbers.unshown.unrenderable,
         threshold="> 0",
         problem="Items with a public revision that cannot be rendered, so that readers keep what they see: {count}",
-        todo="clarion dead-letters shows why; correct the theme or the item, and send the item again",
+        todo="correct the item and send it again, or correct the theme and restart render, which tries the item again",
+        details=lambda numbers: numbers.vetoed,
+    ),
+    Concern(
+        name="EditionRefused",
+        subject="edition",
+        severity="ticket",
+        metric="clarion_refused_editions",
+        measure=lambda numbers: len(numbers.refused_editions),
+        threshold="> 0",
+        problem="Site files, themes or releases that a render was started with and that were refused: {count}",
+        todo="correct the file that is named and restart render; the site goes on with the edition before",
+        details=lambda numbers: numbers.refused_editions,
     ),
     Concern(
         name="DeliveriesGivenUp",

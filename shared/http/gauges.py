@@ -14,6 +14,7 @@ _PLAIN: tuple[tuple[Gauge, Callable[[StoreNumbers], float]], ...] = (
     (metrics.unshown_items, lambda numbers: numbers.unshown.waiting),
     (metrics.unshown_oldest_seconds, lambda numbers: numbers.unshown.oldest_seconds),
     (metrics.unrenderable_items, lambda numbers: numbers.unshown.unrenderable),
+    (metrics.refused_editions, lambda numbers: len(numbers.refused_editions)),
     (metrics.deliveries_waiting, lambda numbers: numbers.queue.waiting),
     (metrics.deliveries_overdue_seconds, lambda numbers: numbers.queue.overdue_seconds),
     (metrics.output_refuses_files, lambda numbers: numbers.output_refuses_files),

@@ -13,15 +13,19 @@ from redis.exceptions import ResponseError
 
 from shared.model.stream_id import StreamId
 from shared.store import keys
+from shared.store.item_store import ItemStore
 from shared.store.keys import Shard
 from shared.store.layout.number import NEWEST_LAYOUT
 from shared.store.redis_client import on_masters
+from shared.store.site_record import notes_of
+from shared.store.vetoed_items import veto_in_words, vetoed_items
 
 _STREAMS = {"items": keys.ITEMS_STREAM, "pages": keys.PAGES_STREAM}
 # When the server has lost count of a group's lag, the entries are counted one by one, at most this many.
 _COUNTED_AT_MOST = 1000
 # Queues read of each shard: 1,000 queues cost the server 1 ms. With more queues the depth is a lower bound.
 _QUEUES_AT_MOST = 1000
+_NAMED_AT_MOST = 5
 
 _Found = dict[str, Any]  # Any: the server's own names and types
 
@@ -94,6 +98,10 @@ class StoreNumbers:
     """Items whose moment has come, in a language or section that the site file does not have."""
     layout: int = NEWEST_LAYOUT
     """The number of the store's layout."""
+    refused_editions: Sequence[str] = ()
+    """Why the editions of living renders were refused, each reason once."""
+    vetoed: Sequence[str] = ()
+    """The items that cannot be rendered, each with edition and reason; the last five."""
 
 
 class StoreWatch:
@@ -101,6 +109,7 @@ class StoreWatch:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._items = ItemStore(redis)
         self._endpoints: dict[int, tuple[str | None, Counter[str]]] = {}
 
     async def read(self) -> StoreNumbers:
@@ -113,25 +122,29 @@ class StoreWatch:
         pipe.hget(keys.HISTORY, "epoch")
         pipe.zcard(keys.HELD)
         pipe.get(keys.FORMAT)
-        (seconds, microseconds), dead_letters, shards, refuses, epoch, held, layout = await pipe.execute()
+        pipe.hgetall(keys.EDITIONS)
+        (seconds, microseconds), dead_letters, shards, refuses, epoch, held, layout, editions = await pipe.execute()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        infos, groups, unshown, queue = await asyncio.gather(
+        infos, groups, unshown, queue, vetoed = await asyncio.gather(
             on_masters(self._redis, "INFO"),
             self._groups(now_ms),
             unshown_numbers(self._redis, now_ms),
             self._queue(int(shards or 0), now_ms),
+            vetoed_items(self._redis, self._items, _NAMED_AT_MOST),
         )
-        server = _worst([_server(info) for info in infos])
+        refused = dict.fromkeys(note.refused for note in notes_of(editions, now_ms).values() if note.refused)
         return StoreNumbers(
-            server,
+            _worst([_server(info) for info in infos]),
             groups,
             unshown,
             queue,
             int(dead_letters),
-            bool(refuses),
-            int(epoch or 0),
-            int(held),
-            int(layout or 1),
+            output_refuses_files=bool(refuses),
+            epoch=int(epoch or 0),
+            held=int(held),
+            layout=int(layout or 1),
+            refused_editions=tuple(refused),
+            vetoed=tuple(map(veto_in_words, vetoed)),
         )
 
     async def _groups(self, now_ms: int) -> list[GroupNumbers]:

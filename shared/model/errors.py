@@ -136,6 +136,18 @@ class StoreFull(Unavailable):
     """The store has no room left and refuses writes (maxmemory with noeviction)."""
 
 
+class EditionSuperseded(Unavailable):
+    """Another edition of the site is current: whoever renders with this one writes nothing any more."""
+
+
+class EditionBroken(Unavailable):
+    """The current edition cannot render what it could when it was tried: no item is at fault."""
+
+
+class EditionRefused(ClarionError):
+    """An edition of the site did not pass its trial, and there is none to go on with; the message says where."""
+
+
 class Broken(ClarionError):
     """We are wrong: one of our own rules does not hold."""
 

@@ -179,6 +179,10 @@ class Site(_Table):
         return self.folder / self.media if self.media else None
 
     @property
+    def pages_folder(self) -> Path | None:
+        return self.folder / self.pages if self.pages else None
+
+    @property
     def theme_folder(self) -> Path | None:
         return self.folder / self.theme if self.theme else None
 

@@ -37,7 +37,7 @@ def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """Start a task that the caller ends. If it fails, the process ends."""
     # No coroutine around it: cancelled before its first step, that would neither start nor close the inner one.
     task = asyncio.create_task(work)
-    task.add_done_callback(_end_process_if_failed)
+    task.add_done_callback(end_process_if_failed)
     return task
 
 
@@ -121,7 +121,8 @@ class CommonStop:
                 task.result()
 
 
-def _end_process_if_failed(task: asyncio.Task[None]) -> None:
+def end_process_if_failed(task: asyncio.Task[None]) -> None:
+    """End the process if the task failed: a service must not go on without it."""
     error = None if task.cancelled() else task.exception()
     if isinstance(error, Exception):
         log.critical("background.broken", work=repr(task.get_coro()), exit_code=_BROKEN_EXIT, exc_info=error)

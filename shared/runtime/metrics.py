@@ -48,6 +48,10 @@ unshown_oldest_seconds = Gauge(
 unrenderable_items = Gauge(
     "clarion_unrenderable_items", "Items whose newest public revision cannot be rendered; readers keep what they see."
 )
+refused_editions = Gauge(
+    "clarion_refused_editions",
+    "Editions (site file, theme, release) that were refused though a render was started with them.",
+)
 dead_letters_kept = Gauge("clarion_dead_letters_kept", "Dead letters kept: events, or deliveries.", ["kind"])
 deliveries_waiting = Gauge("clarion_deliveries_waiting", "Deliveries that wait for the endpoints that are active.")
 deliveries_overdue_seconds = Gauge(

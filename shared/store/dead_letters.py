@@ -13,6 +13,8 @@ from shared.runtime.metrics import dead_letters_total
 from shared.store import keys
 from shared.store.scripts import Script
 
+_READ_AT_ONCE = 500
+
 
 @dataclass(frozen=True)
 class DeadLetter:
@@ -52,6 +54,17 @@ class DeadLetters:
         """Return the newest letters."""
         found: Any = await self._redis.xrevrange(keys.DEAD_LETTERS, count=count)  # Any: entries of redis-py
         return [_letter(letter_id, fields) for letter_id, fields in found]
+
+    async def all(self) -> Sequence[DeadLetter]:
+        """Return every letter, the oldest first."""
+        letters: list[DeadLetter] = []
+        start = "-"
+        while True:
+            found: Any = await self._redis.xrange(keys.DEAD_LETTERS, start, count=_READ_AT_ONCE)  # Any: see newest
+            letters += [_letter(letter_id, fields) for letter_id, fields in found]
+            if len(found) < _READ_AT_ONCE:
+                return letters
+            start = f"({letters[-1].id}"
 
     async def replay(self, letter_id: str) -> bool:
         """Append the letter's event to `items` again; return False if there is no such letter."""

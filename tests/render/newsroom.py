@@ -16,12 +16,14 @@ from redis.exceptions import ResponseError
 from services.ingest.contract.item_body import ItemBody, body_for
 from services.ingest.publishing.rules import Actor, ItemChange, next_revision, publication
 from services.ingest.publishing.withdrawal import withdrawal_write
+from services.render.editions.current import adopt_edition
+from services.render.editions.files import Code
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
 from services.render.output.volume import Output
 from services.render.pages.edition import Edition
 from services.render.rebuild.verify import Differences, FaultsOfComparison, compare
-from services.render.wiring import Rendering, adopt_edition, assemble
+from services.render.wiring import Rendering, assemble
 from shared.http import errors
 from shared.model.ids import ItemId, item_id
 from shared.model.items import PublicItem, Revision, Withdrawal
@@ -164,8 +166,9 @@ async def a_press(
     kinds: Sequence[SectionKind] = SECTION_KINDS,
 ) -> Press:
     """Return a render service over an empty or used volume, which has rendered nothing new."""
-    edition = await adopt_edition(settings, redis, feed_formats=feed_formats, kinds=kinds)
-    rendering = assemble(redis, edition, Output(settings.output_dir))
+    tried = await adopt_edition(settings, redis, Code(feed_formats, kinds))
+    edition = tried.edition
+    rendering = assemble(redis, edition, Output(settings.output_dir), trial=tried.trial)
     with contextlib.suppress(ResponseError):  # it is there
         await redis.xgroup_create(keys.ITEMS_STREAM, keys.RENDER_GROUP, id="0", mkstream=True)
     return Press(redis, settings, Newsroom(redis, edition.site), edition, rendering)

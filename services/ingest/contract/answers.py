@@ -226,7 +226,7 @@ class Timeline(_Identity):
     announced: AnnouncedStep | None
     delivered: DeliveryCount | None
     unrenderable: str | None
-    """Why the revision could not be rendered, where readers were left with the one before."""
+    """Which edition of the site could not render the revision and why, where readers were left with the one before."""
     forgotten: bool
     """Whether the receipt has expired, so that nothing more is known."""
 

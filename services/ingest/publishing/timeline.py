@@ -40,7 +40,9 @@ class Timelines:
             visible=VisibleStep(at=rendered.visible_at) if rendered else None,
             announced=_announced(rendered) if rendered else None,
             delivered=await self._delivered(item, number) if rendered and rendered.log_id else None,
-            unrenderable=item.unrenderable_reason if is_unrenderable else None,
+            unrenderable=f"edition {item.unrenderable_edition}: {item.unrenderable_reason}"
+            if is_unrenderable
+            else None,
             forgotten=rendered is None and not is_unrenderable and number <= item.announced,
         )
 

@@ -16,7 +16,7 @@ from services.render.output.exchange import can_exchange
 from services.render.output.files import is_of_a_name, naming
 from shared.model.urls import INDEX_FILE
 
-LockFamily = Literal["items", "lists", "rebuilds"]
+LockFamily = Literal["items", "lists", "rebuilds", "editions"]
 
 # Striped lock files: enough that two replicas seldom wait for one another by chance, few enough to keep for ever.
 _LOCKS_PER_FAMILY = 512
@@ -56,6 +56,11 @@ class Output:
     def search_file(self) -> Path:
         """Where the search index lies: beside the locks, where no web server looks."""
         return self.root / _STATE / "search" / "index.db"
+
+    @property
+    def editions_folder(self) -> Path:
+        """Where copies of the last accepted editions lie."""
+        return self.root / _STATE / "editions"
 
     def file_of(self, path: str) -> Path:
         """Return the file that holds what is read at `path`."""
@@ -138,12 +143,22 @@ class Output:
                 return None
             raise
 
+    def edition(self) -> str | None:
+        """Return the mark of the edition that pages are made with; None on a volume where none was ever current."""
+        return self._state("edition")
+
+    def begin_edition(self, mark: str) -> None:
+        """Record that pages are made with another edition from now on: whatever is built counts as old."""
+        (self.root / _STATE / "built").unlink(missing_ok=True)
+        self.keep_mark(None)
+        self._put(self.root / _STATE / "edition", mark.encode())
+
     def built(self) -> str | None:
-        """Return the fingerprint of the site and theme that the whole volume was last built with."""
+        """Return the fingerprint of the edition that the whole volume was last built with."""
         return self._state("built")
 
     def mark_built(self, fingerprint: str) -> None:
-        """Record that every page on the volume is of this site and theme."""
+        """Record that every page on the volume is of this edition."""
         self._put(self.root / _STATE / "built", fingerprint.encode())
 
     def mark(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.render.feeds.feed import FeedFormat
 from services.render.feeds.formats import FEED_FORMATS
@@ -23,3 +24,5 @@ class Edition:
     rsscloud: bool = False
     """Whether RSS feeds tell readers where to ask for notifications by rssCloud."""
     feed_formats: Sequence[FeedFormat] = FEED_FORMATS
+    media_folder: Path | None = None
+    """Where the institution's pictures and papers lie."""

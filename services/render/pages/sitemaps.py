@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from services.render.output.volume import Output
 from services.render.output.written import Written
 from services.render.pages.edition import Edition
+from services.render.pages.edition_guard import EditionGuard
 from services.render.pages.items import ItemPages, TranslatedItem
 from services.render.pages.kinds import SITEMAP_INDEX, SITEMAP_PLACES, Sitemap, SitemapLine, block_of
 from services.render.pages.months import last_of
@@ -86,6 +87,7 @@ class SitemapWriter:
         self._reader = reader
         self._base_url = edition.base_url
         self._output = output
+        self._guard = EditionGuard(output, edition.record.mark)
 
     async def refresh(
         self, parts: Iterable[Sitemap | SitemapLine], has_page: Callable[[PublicItem], bool], written: Written
@@ -105,7 +107,7 @@ class SitemapWriter:
     async def _refresh(
         self, page: Sitemap, places: set[int] | None, has_page: Callable[[PublicItem], bool], written: Written
     ) -> None:
-        async with self._output.locked("lists", [page.path]):
+        async with self._guard.locked("lists", [page.path]):
             before = None if places is None else self._output.read(page.path)
             asked = None if before is None else sorted(places or ())
             standing = await self._reader.standing(page, asked)
@@ -122,7 +124,7 @@ class SitemapWriter:
         }
 
     async def _refresh_index(self, page: Sitemap, is_there: bool, written: Written) -> None:
-        async with self._output.locked("lists", [SITEMAP_INDEX]):
+        async with self._guard.locked("lists", [SITEMAP_INDEX]):
             # The index changes only when a sitemap gets its first line or loses its last.
             index = self._output.read(SITEMAP_INDEX)
             if index is not None and (f"{page.path}<".encode() in index) == is_there:

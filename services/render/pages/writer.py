@@ -17,6 +17,7 @@ from services.render.output.volume import Output
 from services.render.output.written import Written
 from services.render.pages.chunks import chunks_of
 from services.render.pages.edition import Edition
+from services.render.pages.edition_guard import EditionGuard
 from services.render.pages.items import ItemPages, TranslatedItem
 from services.render.pages.kinds import ItemAt, ListingPage, Page, Sitemap, SitemapLine, SitemapPart
 from services.render.pages.list_reader import ListContent, ListReader
@@ -54,6 +55,7 @@ class PageWriter:
         faults: FaultKeeper,
     ) -> None:
         self._fingerprint = edition.record.fingerprint
+        self._guard = EditionGuard(output, edition.record.mark)
         self._items = items
         self._reader = reader
         self._lists = lists
@@ -71,8 +73,8 @@ class PageWriter:
         return written
 
     def locked(self, paths: Iterable[str]) -> contextlib.AbstractAsyncContextManager[None]:
-        """Hold the locks of item pages at these paths while the block runs."""
-        return self._output.locked("items", paths)
+        """Hold the locks of item pages at these paths while the block runs. Raises EditionSuperseded."""
+        return self._guard.locked("items", paths)
 
     async def write_items(self, paths: Iterable[str], written: Written) -> Collection[str]:
         """Write the pages of the items that readers see at these paths; return the paths where no item stands."""
@@ -110,7 +112,7 @@ class PageWriter:
         lists = [page for page in pages if not isinstance(page, Sitemap | SitemapLine)]
         has_page = self._page_check()
         for chunk in chunks_of(sorted(set(lists), key=self._lists.paths), _AT_ONCE):
-            async with self._output.locked("lists", [self._lists.paths(page)[0] for page in chunk]):
+            async with self._guard.locked("lists", [self._lists.paths(page)[0] for page in chunk]):
                 content = await self._reader.read(chunk)
                 faults = self._faults_in(content.values())
                 listed = (item for one in content.values() for item in one.items)

@@ -3,7 +3,10 @@
 import structlog
 from redis.asyncio import Redis
 
+from services.render.editions.trial import Trial
 from services.render.pages.edition import Edition
+from services.render.theme.template_faults import described
+from shared.model.errors import EditionBroken, EditionSuperseded
 from shared.model.items import Item, PublicItem, Revision
 from shared.store import keys
 from shared.store.scripts import Script
@@ -14,14 +17,23 @@ log = structlog.get_logger()
 class Veto:
     """Sets an item's public revision back to the shown one. No list moves, because lists show what is shown."""
 
-    def __init__(self, redis: Redis, edition: Edition) -> None:
+    def __init__(self, redis: Redis, edition: Edition, trial: Trial) -> None:
         self._script = Script(redis, __name__, "cast_veto.lua")
         self._lift = Script(redis, __name__, "lift_veto.lua")
         self._edition = edition.record.number
+        self._trial = trial
 
     async def cast(self, item: Item, bad: Revision, shown: Revision | None, fault: Exception) -> str:
-        """Take revision `bad` back for the edition's fault; return the reason that the item keeps."""
-        reason = f"{type(fault).__name__}: {fault}"
+        """
+        Take revision `bad` back, which the edition cannot render; return the reason that the item keeps.
+
+        Raises EditionBroken where the edition cannot render known-good items either: then no item is at fault. Raises
+        EditionSuperseded where the edition is not the current one any more.
+        """
+        if not self._trial.renders_one_like(PublicItem(item, bad)):
+            log.error("edition.broken", item_id=item.id, revision=bad.number, exc_info=fault)
+            raise EditionBroken(f"edition {self._edition} cannot render what it could: {described(fault)}")
+        reason = described(fault)
         item_key = keys.item(item.id)
         left, entered = bad.translation_slot, shown.translation_slot if shown is not None else None
         if left == entered:
@@ -40,9 +52,11 @@ class Veto:
             veto["leave"] = left[1]
         # A script's keys cannot be left out: the item's own stands in for a translation set that is not touched.
         sets = [keys.translation_set(slot[0]) if slot else item_key for slot in (entered, left)]
-        cast = await self._script([item_key, keys.UNSHOWN, *sets], veto)
+        cast = await self._script([item_key, keys.UNSHOWN, keys.SITE_RECORD, *sets], veto)
+        if cast < 0:
+            raise EditionSuperseded("another edition of the site is current, and may render the item")
         log.error(
-            "item.unrenderable", item_id=item.id, revision=bad.number, shown=item.shown, cast=bool(cast), exc_info=fault
+            "item.unrenderable", item_id=item.id, revision=bad.number, shown=item.shown, cast=cast > 0, exc_info=fault
         )
         return reason
 

@@ -22,6 +22,7 @@ from services.render.output.files import UnusableName
 from services.render.output.volume import Output
 from services.render.pages.chunks import chunks_of
 from services.render.pages.edition import Edition
+from services.render.pages.edition_guard import EditionGuard
 from services.render.pages.kinds import (
     NEWS_SITEMAP,
     SITEMAP_INDEX,
@@ -33,13 +34,14 @@ from services.render.pages.kinds import (
     Sitemap,
     SitemapLine,
 )
+from services.render.pages.site_files import SiteFiles
 from services.render.pages.writer import PageWriter
 from services.render.rebuild.every_list import EveryList
 from services.render.rebuild.page_of_path import pages_at
 from services.render.rebuild.preparation import Preparation
 from services.render.rebuild.publishing_load import PublishingLoad
-from services.render.rebuild.site_files import SiteFiles
 from services.render.search.service import Search
+from shared.model.errors import EditionBroken
 from shared.model.ids import ItemId
 from shared.model.urls import FRAGMENTS
 from shared.store import keys
@@ -106,6 +108,7 @@ class Rebuild:
         self._redis = redis
         self._site = edition.site
         self._record = edition.record
+        self._guard = EditionGuard(output, edition.record.mark)
         self._feed_formats = edition.feed_formats
         self._every_list = EveryList(redis, edition.site)
         self._files = SiteFiles(edition)
@@ -116,19 +119,24 @@ class Rebuild:
         self._load = PublishingLoad(redis)
 
     async def run_if_needed(self) -> None:
-        """Write everything unless the volume was built whole with this edition; wait for a store that is away."""
+        """
+        Write everything unless the volume was built whole with this edition; wait for a store that is away.
+
+        Raises EditionSuperseded.
+        """
         while self._output.built() != self._record.fingerprint:
             try:
                 # Of several replicas one rebuilds; the others find it done.
                 async with self._output.locked("rebuilds", [""]):
                     if self._output.built() != self._record.fingerprint:
                         await self.run()
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, EditionBroken) as error:
                 log.warning("rebuild.waiting", reason=repr(error))
                 await asyncio.sleep(_WAIT_SECONDS)
 
     async def run(self, section: str | None = None, on_progress: OnProgress = lambda _: None) -> RebuildResult:
         """Write static files, items and lists, and remove all other files. An unchanged file is not written again."""
+        self._guard.require_current()
         checkpoint = self._checkpoint(section)
         files = self._files.write(self._output)
         there = files | {SITEMAP_INDEX}
@@ -144,7 +152,8 @@ class Rebuild:
             await self._search.remove_unpublished(self._load.until_idle)
             # A power cut must not leave the mark and take pages.
             await self._writer.sync()
-            self._output.mark_built(self._record.fingerprint)
+            async with self._guard.locked("editions", [""]):
+                self._output.mark_built(self._record.fingerprint)
         log.info("site.rebuilt", section=section, items=checkpoint.items, listings=listings, stale=len(stale))
         return RebuildResult(checkpoint.items, listings, stale)
 
@@ -248,6 +257,7 @@ class Rebuild:
             pages = list(pages_at(path, self._site, self._feed_formats)) if self._may_be_page(path) else []
             await self._write(pages)
             if not pages:
+                self._guard.require_current()
                 self._output.remove(path)
             if self._output.mtime_ns(path) is None:
                 stale.append(path)

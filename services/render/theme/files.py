@@ -32,12 +32,12 @@ class ThemeFiles:
     @property
     def fingerprint(self) -> str:
         """The same for two themes of the same files."""
-        digest = hashlib.sha256()
-        for layer in (self._shipped, self._own):
-            for name, data in sorted(layer.items()):
-                digest.update(f"{name}\0{len(data)}\0".encode() + data)
-            digest.update(b"\0")
-        return digest.hexdigest()
+        return _fingerprint(self._shipped, self._own)
+
+    @property
+    def shipped_fingerprint(self) -> str:
+        """The same for two releases that ship the same files."""
+        return _fingerprint(self._shipped)
 
     @property
     def catalogues(self) -> Mapping[str, Catalogue]:
@@ -90,8 +90,18 @@ def _read(folders: Mapping[str, Path]) -> Mapping[str, bytes]:
         f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for name, folder in folders.items()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
+        # Kubernetes mounts a folder with copies of its files in folders that begin with two dots.
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
+
+
+def _fingerprint(*layers: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for layer in layers:
+        for name, data in sorted(layer.items()):
+            digest.update(f"{name}\0{len(data)}\0".encode() + data)
+        digest.update(b"\0")
+    return digest.hexdigest()
 
 
 def _below(folder: str, files: Mapping[str, bytes]) -> Mapping[str, bytes]:

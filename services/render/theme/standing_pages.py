@@ -43,11 +43,10 @@ class StandingPages:
         return [(page.slug, page.title) for page in self.pages if page.lang == lang]
 
 
-def load_standing_pages(site: Site) -> StandingPages:
-    """Return the pages of the site's folder. Raises UnusableSiteFile for a file that cannot be a page."""
-    if site.pages is None:
+def load_standing_pages(site: Site, root: Path | None) -> StandingPages:
+    """Return the pages of the folder. Raises UnusableSiteFile for a file that cannot be a page."""
+    if root is None:
         return StandingPages()
-    root = site.folder / site.pages
     digest = hashlib.sha256()
     pages = []
     for lang in site.languages:

@@ -6,7 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urljoin
 
-from jinja2 import ChoiceLoader, DictLoader, Environment, PrefixLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
 from services.render.text.language import language_of
@@ -22,6 +22,7 @@ from services.render.theme.frame import (
 )
 from services.render.theme.search_results import SearchResults
 from services.render.theme.structured_data import item_json_ld
+from services.render.theme.template_faults import template_loader
 from services.render.theme.view_models import (
     Card,
     PageLink,
@@ -78,6 +79,7 @@ class Theme:
         self.language = cache(partial(language_of, catalogues=self._files.catalogues))
         self.fingerprint = self._files.fingerprint
         """The same for two themes of the same templates, static files and catalogues."""
+        self.shipped_fingerprint = self._files.shipped_fingerprint
 
     def static_files(self) -> Mapping[str, bytes]:
         """Return style sheets, icons and fonts by their paths, which change with their content."""
@@ -269,9 +271,9 @@ class Theme:
 
 def _environment(files: ThemeFiles, base_url: str) -> Environment:
     """Return an environment where a theme's template may extend the one it stands in for: `shipped/item.html`."""
-    shipped = PrefixLoader({"shipped": DictLoader(files.shipped_templates)})
+    shipped = PrefixLoader({"shipped": template_loader(files.shipped_templates, "shipped/")})
     environment = Environment(
-        loader=ChoiceLoader([DictLoader(files.templates), shipped]),
+        loader=ChoiceLoader([template_loader(files.templates), shipped]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

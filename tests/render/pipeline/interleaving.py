@@ -9,9 +9,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from services.render.editions.current import adopt_edition
 from services.render.output.files import page_time_ns
 from services.render.output.volume import LockFamily, Output
-from services.render.wiring import adopt_edition, assemble
+from services.render.wiring import assemble
 from shared.model.clock import to_ms
 from shared.model.ids import ItemId
 from shared.model.items import PublicItem
@@ -107,7 +108,7 @@ class Replica:
 
 async def a_replica(redis: Redis, settings: Settings) -> Replica:
     """Return another render service over the settings' volume."""
-    edition = await adopt_edition(settings, redis)
+    edition = (await adopt_edition(settings, redis)).edition
     output = TurnTakingOutput(settings.output_dir)
     rendering = assemble(redis, edition, output)
     return Replica(Press(redis, settings, Newsroom(redis, edition.site), edition, rendering), output)

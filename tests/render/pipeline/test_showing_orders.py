@@ -11,7 +11,8 @@ from services.render.rebuild.verify import Differences
 from shared.model.items import Item, PublicItem
 from shared.runtime.settings import Settings
 from shared.store import keys
-from tests.render.newsroom import BROKEN_TITLE, Press, break_template
+from tests.render.editions.changes import without_theme
+from tests.render.newsroom import BROKEN_TITLE, Press, a_press, break_template
 from tests.render.pipeline.interleaving import (
     Replica,
     a_replica,
@@ -320,7 +321,8 @@ async def test_a_dead_letter_that_can_be_rendered_by_now_is_shown(
 
     fields: Any = entries[0].fields  # Any: redis-py's types of fields
     await redis.xadd(keys.ITEMS_STREAM, fields)
-    await press.render()
+    without_theme(tmp_path)
+    await (await a_press(redis, press.settings)).render()
 
     item = await item_of(press, a)
     assert (item.shown, item.public, item.unrenderable) == (1, 1, 0)

@@ -18,7 +18,9 @@ from services.render.rebuild.rebuild import RebuildProgress
 from services.render.rebuild.verify import Differences
 from shared.model.ids import item_id
 from shared.model.items import Withdrawal
+from shared.runtime.background import background, repeated
 from shared.runtime.settings import Settings
+from shared.store.site_record import EditionNote, note_edition
 from tests.render.newsroom import BROKEN_TITLE, FIRST_DAY, Press, a_press
 
 
@@ -178,9 +180,25 @@ async def test_the_commands_tell_by_exit_code_and_json(press: Press, settings: S
     rebuilt = await _clarion(settings, "rebuild", "--json")
     same = await _clarion(settings, "verify")
 
-    assert different == (1, {"missing": [], "different": ["/en/"], "stale": [], "searched": []})
+    nothing: dict[str, list[str]] = {"missing": [], "stale": [], "searched": [], "vetoed": [], "refused": []}
+    assert different == (1, {**nothing, "different": ["/en/"]})
     assert rebuilt[0] == 0
     assert same[0] == 0
+
+
+async def test_verify_names_vetoed_items_and_refused_editions(strict_press: Press) -> None:
+    await strict_press.newsroom.publish("odd", title=BROKEN_TITLE)
+    await strict_press.render()
+    await strict_press.rendering.rebuild.run()
+    note = EditionNote(fingerprint="f", refused="no titel (item.html line 3)")
+
+    async with background(repeated(lambda: note_edition(strict_press.redis, "render-1", note), 1, "edition.unnoted")):
+        code, told = await _clarion(strict_press.settings, "verify", "--json")
+
+    assert code == 0
+    assert isinstance(told, dict)
+    assert told["refused"] == ["no titel (item.html line 3)"]
+    assert [one.partition(":")[0] for one in told["vetoed"]] == ["press/odd revision 1, by edition 1"]
 
 
 async def _clarion(settings: Settings, *arguments: str) -> tuple[int | None, object]:

@@ -10,11 +10,12 @@ import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from services.render.editions.current import adopt_edition
 from services.render.output.volume import Output
 from services.render.theme.standing_pages import load_standing_pages
 from services.render.web.answers import SiteAnswers
 from services.render.web.previews import previews_router
-from services.render.wiring import adopt_edition, assemble
+from services.render.wiring import assemble
 from shared.model.errors import UnusableSiteFile
 from shared.model.preview import Preview, preview_path
 from shared.model.site_file import load_site
@@ -79,15 +80,17 @@ async def test_a_changed_standing_page_makes_another_edition_and_a_removed_one_g
 def test_a_file_that_cannot_be_a_page_is_named(settings: Settings, tmp_path: Path, name: str, text: str) -> None:
     with_page(tmp_path, name, text)
 
+    site = load_site(settings.site_file)
+
     with pytest.raises(UnusableSiteFile, match=name):
-        load_standing_pages(load_site(settings.site_file))
+        load_standing_pages(site, site.pages_folder)
 
 
 async def test_changed_paths_are_told_before_the_event_is_announced(redis: Redis, settings: Settings) -> None:
     async with a_receiver() as receiver:
         press = await a_press(redis, settings)
         output = Output(settings.output_dir)
-        rendering = assemble(redis, await adopt_edition(settings, redis), output, purge_urls=[receiver.url])
+        rendering = assemble(redis, (await adopt_edition(settings, redis)).edition, output, purge_urls=[receiver.url])
         announced: list[int] = []
 
         async def count(_: object) -> int:
@@ -109,7 +112,7 @@ async def test_a_purge_address_that_fails_does_not_hold_back_the_news(redis: Red
         receiver.answer = lambda _: 500
         press = await a_press(redis, settings)
         output = Output(settings.output_dir)
-        rendering = assemble(redis, await adopt_edition(settings, redis), output, purge_urls=[receiver.url])
+        rendering = assemble(redis, (await adopt_edition(settings, redis)).edition, output, purge_urls=[receiver.url])
 
         await press.newsroom.publish("a")
         await rendering.consumer.on_item_events(await press.take())
@@ -121,7 +124,7 @@ async def test_a_purge_address_that_fails_does_not_hold_back_the_news(redis: Red
 @pytest.fixture
 async def http(redis: Redis, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Someone with a preview link."""
-    edition = await adopt_edition(settings, redis)
+    edition = (await adopt_edition(settings, redis)).edition
     answers = SiteAnswers(Output(settings.output_dir), edition)
     app = FastAPI()
     app.include_router(previews_router(ItemStore(redis), edition, answers, settings.secrets_key))

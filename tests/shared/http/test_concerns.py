@@ -1,5 +1,7 @@
 """The concerns: each is found by its own rule, and named once."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.http.concerns import DISK_NEARLY_FULL, concerns_of
@@ -57,6 +59,16 @@ def test_a_calm_store_worries_nobody() -> None:
         ),
         pytest.param(the_numbers(unshown=UnshownNumbers(1, 301, 0)), "readers do not see it", id="unshown"),
         pytest.param(the_numbers(unshown=UnshownNumbers(0, 0, 2)), "cannot be rendered", id="unrenderable"),
+        pytest.param(
+            replace(the_numbers(unshown=UnshownNumbers(0, 0, 1)), vetoed=("press/a revision 2, by edition 3: no",)),
+            "1; press/a revision 2, by edition 3: no",
+            id="a vetoed item by name",
+        ),
+        pytest.param(
+            replace(the_numbers(), refused_editions=("no titel (item.html line 3)",)),
+            "refused: 1; no titel (item.html line 3)",
+            id="a refused edition",
+        ),
         pytest.param(the_numbers(queue={"overdue_seconds": 61.0}), "due for 61 s", id="deliveries are late"),
         pytest.param(the_numbers(dead_letters=2), "Events given up: 2", id="events given up"),
         pytest.param(the_numbers(queue={"dead_letters": 3}), "Deliveries given up: 3", id="deliveries given up"),

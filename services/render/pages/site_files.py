@@ -1,5 +1,7 @@
 """Files that no item changes: the theme's, the institution's media and standing pages, and robots.txt."""
 
+from collections.abc import Mapping
+
 import structlog
 
 from services.render.output.files import UnusableName
@@ -19,21 +21,25 @@ class SiteFiles:
 
     def write(self, output: Output) -> set[str]:
         """Write the files and return their paths; log those whose place something else has."""
-        edition = self._edition
-        static = edition.theme.static_files()
+        static, pages = self._edition.theme.static_files(), self.pages()
         for path, content in static.items():
             _put(output, path, content, 0)  # such a path changes with its content
+        for path, content in pages.items():
+            _put(output, path, content, None)
+        return {*static, *pages, *self.write_media(output)}
+
+    def pages(self) -> Mapping[str, bytes]:
+        """Return standing pages and robots.txt by their paths."""
+        edition = self._edition
         pages = {
             page.path: edition.theme.standing_page(page.lang, page.slug, page.title, page.html)
             for page in edition.standing_pages.pages
         }
-        pages[ROBOTS] = robots(edition.site, edition.base_url)
-        for path, content in pages.items():
-            _put(output, path, content, None)
-        return {*static, *pages, *self._write_media(output)}
+        return {**pages, ROBOTS: robots(edition.site, edition.base_url)}
 
-    def _write_media(self, output: Output) -> set[str]:
-        media = self._edition.site.media_folder
+    def write_media(self, output: Output) -> set[str]:
+        """Write pictures and papers, and return their paths."""
+        media = self._edition.media_folder
         paths = set()
         for file in sorted(media.rglob("*")) if media else ():
             path = "/media/" + file.relative_to(media or "").as_posix()
