@@ -13,7 +13,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from shared.model.ids import ItemId, item_id
-from shared.store import archive
+from shared.store.upkeep import archive
 
 _FOLDER = Path(__file__).parent / "golden" / "store-0.1"
 

@@ -11,8 +11,8 @@ from services.cli.output import console, counter
 from services.cli.store import on_store
 from shared.model.clock import iso, store_now
 from shared.runtime.settings import Settings
-from shared.store import archive
 from shared.store.history import begin_next_epoch
+from shared.store.upkeep import archive
 
 app = typer.Typer()
 

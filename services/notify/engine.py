@@ -32,9 +32,9 @@ from shared.egress.name_resolver import NameResolver
 from shared.runtime.background import CommonStop, background, repeated
 from shared.runtime.settings import Settings
 from shared.store import keys
-from shared.store.clock_watch import ClockWatch
-from shared.store.janitor import Janitor, Retention
 from shared.store.streams import StreamConsumer
+from shared.store.upkeep.clock_watch import ClockWatch
+from shared.store.upkeep.janitor import Janitor, Retention
 
 # A lease is this much longer than its attempt may take, or the attempt would be made twice.
 _LEASE_MARGIN = timedelta(seconds=5)

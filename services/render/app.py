@@ -13,10 +13,10 @@ from shared.model.clock import store_now, to_ms
 from shared.runtime.background import background, repeated
 from shared.runtime.settings import Settings
 from shared.store import keys
-from shared.store.clock_watch import ClockWatch, KeptMoments
-from shared.store.janitor import Janitor, Retention
 from shared.store.layout.number import begin_layout
 from shared.store.redis_client import connect
+from shared.store.upkeep.clock_watch import ClockWatch, KeptMoments
+from shared.store.upkeep.janitor import Janitor, Retention
 
 
 @contextlib.asynccontextmanager

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from shared.model.ids import SubscriptionId
-from shared.store.clock_watch import KeptMoments
 from shared.store.keys import Shard
+from shared.store.upkeep.clock_watch import KeptMoments
 
 
 async def kept_moments(redis: Redis, shards: int) -> Sequence[KeptMoments]:

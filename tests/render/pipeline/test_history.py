@@ -9,10 +9,11 @@ from redis.asyncio import Redis
 from services.render.pipeline.announcing import OtherHistory
 from services.render.pipeline.purging import PurgeHook
 from shared.model.ids import event_id, item_id
-from shared.store import archive, keys
+from shared.store import keys
 from shared.store.history import begin_next_epoch, read_epoch, read_history
 from shared.store.rebuild_request import read_rebuild_request
 from shared.store.streams import Entry
+from shared.store.upkeep import archive
 from tests.render.newsroom import Press, a_press
 
 MONTH = "/en/news/2026/05/"

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from shared.model.errors import Unavailable
 from shared.store import keys
 from shared.store.dead_letters import DeadLetters
-from shared.store.janitor import Janitor, Retention
 from shared.store.redis_client import connect
 from shared.store.streams import MAX_DELIVERIES, Entry, Handle, StreamConsumer
+from shared.store.upkeep.janitor import Janitor, Retention
 from tests.waiting import eventually
 
 STREAM, GROUP = keys.ITEMS_STREAM, "render"

@@ -8,8 +8,9 @@ from services.notify.app import running as running_notify
 from services.render.app import running as running_render
 from shared.model.errors import Invalid
 from shared.runtime.settings import Settings
-from shared.store import archive, keys
+from shared.store import keys
 from shared.store.layout.number import NEWEST_LAYOUT, NewerStore, begin_layout, read_layout
+from shared.store.upkeep import archive
 from tests.cli.command_acts import run
 from tests.kept_store import kept_lines, restore_kept_store
 

@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from services.dev.embedded_store import embedded_redis
 from shared.model.errors import Conflict, Invalid
-from shared.store import archive, keys
+from shared.store import keys
 from shared.store.redis_client import connect
+from shared.store.upkeep import archive
 from tests.factories import an_item
 from tests.ingest_service import Ingest
 from tests.store_contents import store_contents

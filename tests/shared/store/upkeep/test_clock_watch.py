@@ -11,7 +11,7 @@ from services.render.app import kept_moments as moments_of_render
 from shared.http.store_numbers import StoreWatch
 from shared.model.clock import span_ms, store_now, to_ms
 from shared.store import keys
-from shared.store.clock_watch import ClockWatch, KeptMoments
+from shared.store.upkeep.clock_watch import ClockWatch, KeptMoments
 from tests.notify.delivery.queue_acts import SHARD, enqueue, lease, names
 from tests.notify.factories import a_subscription
 from tests.waiting import eventually
