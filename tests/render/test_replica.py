@@ -1,13 +1,17 @@
 """A render service as it runs: it changes its edition without a restart, and tells when it has none."""
 
+import errno
 import functools
+import os
 from pathlib import Path
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.render.app import running
+from services.render.output.volume import Output
 from shared.runtime.settings import Settings
 from tests.factories import a_site_file
 from tests.render.editions.changes import SLIP, renamed, with_template
@@ -64,6 +68,25 @@ async def test_a_service_whose_edition_was_refused_is_ready_with_the_current_one
         answer = await reader.get("/readyz")
 
     assert answer.status_code == 200
+
+
+async def test_a_service_whose_volume_takes_no_files_says_so_until_it_takes_them(
+    redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings) as app, reader_of(app) as reader:
+        newsroom = Newsroom(redis, (await a_press(redis, settings)).edition.site)
+        first = await newsroom.publish("first")
+        await eventually(lambda: shows(reader, first.path, "Item first"), "the first page")
+        with monkeypatch.context() as full:
+            full.setattr(Output, "write", no_room)
+            second = await newsroom.publish("second")
+            await eventually(lambda: shows(reader, "/readyz", "the output volume takes no files"), "the trouble")
+        await eventually(lambda: shows(reader, second.path, "Item second"), "the second page")
+        await eventually(lambda: shows(reader, "/readyz", '"ready"'), "the end of the trouble")
+
+
+def no_room(_: Output, path: str, *_more: object) -> bool:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 async def shows(reader: httpx.AsyncClient, path: str, words: str) -> bool:
