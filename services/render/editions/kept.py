@@ -38,7 +38,9 @@ class KeptEditions:
         for left_behind in self._folder.glob(f"{_UNFINISHED}*"):  # by a process that was killed
             shutil.rmtree(left_behind, ignore_errors=True)
         place = self._folder / draft.fingerprint
-        if not place.is_dir():
+        if self.read(draft.fingerprint) is None:
+            # Copies are not synced: a power cut may have torn one.
+            shutil.rmtree(place, ignore_errors=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=_UNFINISHED) as unfinished:
                 copy = Path(unfinished) / "edition"
