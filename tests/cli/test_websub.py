@@ -12,7 +12,7 @@ from services.notify.websub.distribution import signature
 from tests.clarion import Clarion
 from tests.cli.command_acts import listening, run
 from tests.factories import an_item
-from tests.notify.websub.fakes import SECRET
+from tests.notify.websub.parties import SECRET
 from tests.waiting import eventually
 
 FEED = "/en/news/feed.atom"

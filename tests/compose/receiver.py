@@ -10,7 +10,7 @@ heard: list[dict[str, object]] = []
 lock = Lock()
 
 
-class Endpoint(BaseHTTPRequestHandler):
+class RequestHandler(BaseHTTPRequestHandler):
     """`POST /NAME?seconds=1` is a delivery, answered after so long; `GET /NAME` lists what came under this name."""
 
     protocol_version = "HTTP/1.1"
@@ -40,4 +40,4 @@ class Endpoint(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("0.0.0.0", 9000), Endpoint).serve_forever()
+    ThreadingHTTPServer(("0.0.0.0", 9000), RequestHandler).serve_forever()

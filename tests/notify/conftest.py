@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from shared.store.redis_client import connect
 from tests.notify.factories import Service, a_service, settings_for
-from tests.notify.websub.fakes import Hub, a_hub
+from tests.notify.websub.parties import Hub, a_hub
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from shared.store import keys
 from tests.clarion import Clarion
 from tests.factories import an_item, some_settings
 from tests.notify.console.operators import ConsoleOperator, text_of
-from tests.notify.websub.fakes import a_subscriber
+from tests.notify.websub.parties import a_subscriber
 from tests.receiver import a_receiver
 from tests.waiting import eventually
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.notify.websub.fakes import NEWS, SECRET, Hub, Notified, a_subscriber, answer, failing
+from tests.notify.websub.parties import NEWS, SECRET, Hub, Notified, a_subscriber, answer, failing
 from tests.waiting import eventually
 
 RSS = "/en/news/feed.rss"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from tests.notify.websub.fakes import NEWS, Asked, Hub, a_subscriber, echo
+from tests.notify.websub.parties import NEWS, Asked, Hub, a_subscriber, echo
 from tests.ports import a_free_port
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -11,7 +11,7 @@ from lxml import etree
 from shared.runtime.settings import Settings
 from tests.clarion import Clarion, running_clarion
 from tests.factories import an_item
-from tests.notify.websub.fakes import Asked, a_subscriber
+from tests.notify.websub.parties import Asked, a_subscriber
 from tests.waiting import eventually
 
 RSS = "/en/news/feed.rss"

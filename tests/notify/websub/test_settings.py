@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.websub.distribution import signature
-from tests.notify.websub.fakes import SECRET, a_hub, a_subscriber, answer, failing
+from tests.notify.websub.parties import SECRET, a_hub, a_subscriber, answer, failing
 from tests.ports import a_free_port
 from tests.waiting import eventually
 

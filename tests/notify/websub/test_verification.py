@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.notify.websub.fakes import Asked, Hub, a_subscriber, echo
+from tests.notify.websub.parties import Asked, Hub, a_subscriber, echo
 from tests.ports import a_free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

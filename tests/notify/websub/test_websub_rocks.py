@@ -16,7 +16,7 @@ from lxml import etree
 
 from tests.clarion import Clarion
 from tests.factories import an_item
-from tests.notify.websub.fakes import SECRET, Asked, Notified, Subscriber, a_subscriber
+from tests.notify.websub.parties import SECRET, Asked, Notified, Subscriber, a_subscriber
 from tests.waiting import eventually
 
 ATOM = "/en/news/feed.atom"
