@@ -22,10 +22,10 @@ $(STAMP): requirements-dev.txt pyproject.toml
 dev: $(STAMP) ## start all of Clarion with the example newsroom on http://127.0.0.1:8000
 	$(BIN)/clarion dev
 
-# As many processes as there are cores; one that has nothing left takes tests from another. Compiled modules are kept even
+# One process more than there are cores; one that has nothing left takes tests from another. Compiled modules are kept even
 # where the machine's environment says otherwise: each process would compile all tests again, which takes 3 s.
 PYTEST_ON_ALL_CORES := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
-test: check ## run every check and test, in as many processes as there are cores
+test: check ## run every check and test, on all cores
 	$(PYTEST_ON_ALL_CORES) --durations 10
 
 quick: $(STAMP) ## run the rules in seconds: ruff, and the tests that start no store and no process

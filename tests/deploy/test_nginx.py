@@ -137,7 +137,7 @@ async def test_a_static_file_may_be_kept_for_ever(behind_nginx: Clarion, direct:
 async def test_a_path_without_a_page_is_answered_by_render(
     behind_nginx: Clarion, direct: httpx.AsyncClient, path: str
 ) -> None:
-    await behind_nginx.page("/en/")
+    await eventually((behind_nginx.settings.output_dir / ".clarion" / "built").exists, "the whole empty site")
 
     through, without = await behind_nginx.http.get(path), await direct.get(path)
 
